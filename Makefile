@@ -1,0 +1,43 @@
+# make help lists the verbs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: venv ## Run the whole pipeline: DATA=path or URI, BATCH=0..5, ARGS="more options"
+	@$(BIN)/health-predict run $(if $(DATA),--data '$(DATA)') $(if $(BATCH),--batch $(BATCH)) $(ARGS)
+
+.PHONY: test
+test: venv ## Run every test that needs no cluster
+	@$(BIN)/pytest
+
+.PHONY: lint
+lint: venv ## Check style, types and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+.PHONY: venv
+venv: .venv/.ready ## Create .venv from the hash-pinned lock
+
+.venv/.ready: pipelines/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r $<
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: lock
+lock: venv ## Pin every dependency again, with hashes
+	$(COMPILE) pyproject.toml --all-extras --group dev -o pipelines/requirements.txt
+	$(COMPILE) pyproject.toml --extra components -c pipelines/requirements.txt -o components/requirements.txt
+	$(COMPILE) pyproject.toml --extra serving -c pipelines/requirements.txt -o serving/requirements.txt
+
+.PHONY: clean
+clean: ## Remove .venv and all state, after stopping what serves
+	-@$(BIN)/health-predict stop
+	rm -rf .venv .health-predict

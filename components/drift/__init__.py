@@ -1,0 +1,1 @@
+"""Drift: how far the newest batch's columns lie from the reference, and whether to retrain."""

@@ -1,0 +1,27 @@
+"""KFP face of the features step."""
+
+from kfp import dsl
+
+from components.images import COMPONENTS_IMAGE
+
+
+@dsl.component(base_image=COMPONENTS_IMAGE, install_kfp_package=False)
+def features(
+    train: dsl.Input[dsl.Dataset],
+    validation: dsl.Input[dsl.Dataset],
+    target: str,
+    matrices: dsl.Output[dsl.Dataset],
+) -> None:
+    """Fit the encoder on the training rows and encode training and validation rows.
+
+    Args:
+        train: encounters of the training patients.
+        validation: encounters of the validation patients.
+        target: any, or within_30_days.
+        matrices: the encoder and the encoded rows.
+    """
+    from components.events import step
+    from components.features.step import run
+
+    with step("features") as report:
+        run(train.path, validation.path, target, matrices.path, report)

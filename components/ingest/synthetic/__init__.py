@@ -1,0 +1,5 @@
+"""A synthetic cohort of the dataset's schema, drawn from aggregates of the published file."""
+
+from components.ingest.synthetic.draw import synthesise
+
+__all__ = ["synthesise"]

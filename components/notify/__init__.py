@@ -1,0 +1,1 @@
+"""Notify: the exit handler, which runs however the pipeline ended."""

@@ -1,0 +1,1 @@
+"""HTML pages that the steps show in the dashboard."""

@@ -1,0 +1,64 @@
+"""One self-contained HTML page: facts, tables and SVG figures, no script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+Cell = str | int | float
+
+
+@dataclass(frozen=True)
+class _Table:
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    title: str
+    svg: Markup
+
+
+@dataclass
+class Page:
+    """A page that is filled from top to bottom.
+
+    A page about synthetic data says so beside its title.
+    """
+
+    title: str
+    synthetic: bool
+    sections: list[tuple[str, object]] = field(default_factory=list)
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Add names with their values."""
+        self.sections.append(("facts", facts))
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        """Add a table; left out when it has no rows."""
+        if rows:
+            self.sections.append(("table", _Table(title, header, rows)))
+
+    def figure(self, title: str, svg: str) -> None:
+        """Add a figure that the project drew itself (its SVG is not escaped)."""
+        self.sections.append(("figure", _Figure(title, Markup(svg))))
+
+    def paragraph(self, text: str) -> None:
+        """Add a paragraph of text."""
+        self.sections.append(("paragraph", text))
+
+    def html(self) -> str:
+        """Render the page."""
+        environment = Environment(
+            loader=PackageLoader("components.reporting"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        return environment.get_template("page.html").render(page=self)

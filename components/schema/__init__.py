@@ -1,0 +1,11 @@
+"""The one schema of an encounter: raw column names, kinds, domains and ranges."""
+
+from components.schema.columns import (
+    MISSING,
+    Column,
+    Kind,
+    Schema,
+    encounter_schema,
+)
+
+__all__ = ["MISSING", "Column", "Kind", "Schema", "encounter_schema"]

@@ -1,0 +1,1 @@
+"""Tune: search three model families with Ray Tune, refit the winner, write the candidate bundle."""

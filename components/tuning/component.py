@@ -1,0 +1,37 @@
+"""KFP face of the tune step."""
+
+from kfp import dsl
+
+from components.images import COMPONENTS_IMAGE
+
+
+@dsl.component(base_image=COMPONENTS_IMAGE, install_kfp_package=False)
+def tune(
+    matrices: dsl.Input[dsl.Dataset],
+    trials: int,
+    time_budget_s: float,
+    seed: int,
+    candidate: dsl.Output[dsl.Model],
+    table: dsl.Output[dsl.Markdown],
+) -> str:
+    """Search three model families with Ray Tune and write the best as the candidate bundle.
+
+    Args:
+        matrices: the encoder and the encoded rows.
+        trials: most trials over all families.
+        time_budget_s: most seconds of search.
+        seed: of the search and of every fit.
+        candidate: the candidate bundle.
+        table: the best trials.
+
+    Returns:
+        The MLflow run with a child run for each trial.
+    """
+    from components.events import step
+    from components.settings import load_settings
+    from components.tuning.search import Budget
+    from components.tuning.step import run
+
+    with step("tune") as report:
+        budget = Budget(trials, time_budget_s)
+        return run(matrices.path, budget, seed, candidate.path, table.path, load_settings(), report)

@@ -1,0 +1,5 @@
+"""The command line, ``health-predict``."""
+
+from pipelines.cli.app import main
+
+__all__ = ["main"]

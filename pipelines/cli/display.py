@@ -1,0 +1,132 @@
+"""What a person sees of a run: its progress on standard error, its result as a table."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from components.events import Phase
+from pipelines.results import Decision, RunResult
+
+_COLOURS = {
+    Decision.PROMOTED: "green",
+    Decision.KEPT: "green",
+    Decision.REFUSED: "yellow",
+}
+_METRICS = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "brier": "Brier",
+    "f1": "F1",
+}
+
+
+class RunDisplay:
+    """A line for each step that ended, and a bar for the one that runs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._synthetic = False
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("compile", total=None, detail="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Show one event of a step."""
+        step, phase = event["step"], event["phase"]
+        if phase == Phase.START:
+            self._progress.reset(self._task, total=None, description=step, detail="")
+        elif phase == Phase.PROGRESS:
+            detail = f"trial {event['done']}/{event['total']}  {event['text']}"
+            self._progress.update(
+                self._task, completed=event["done"], total=event["total"], detail=detail
+            )
+        elif phase == Phase.DONE:
+            self._synthetic = self._synthetic or bool(event.get("synthetic"))
+            self._line(
+                "[green]done[/]  ", step, f"{event['seconds']:6.1f} s  {self._summary(event)}"
+            )
+        else:
+            self._line("[red]failed[/]", step, event["message"])
+
+    def _line(self, state: str, step: str, text: str) -> None:
+        self._progress.console.print(f"{state} {step:<18}", end="")
+        self._progress.console.print(text, markup=False, highlight=False)
+
+    def _summary(self, event: dict[str, Any]) -> str:
+        text = _SUMMARIES.get(event["step"], "").format_map(event)
+        if failures := event.get("failed_trials"):
+            text += f", {len(failures)} FAILED: {failures[0]}"
+        return f"{text} (synthetic)" if self._synthetic and text else text
+
+
+_SUMMARIES = {
+    "ingest": "{rows:,} encounters, {removed:,} removed (death or hospice), "
+    "{train_rows:,} / {validation_rows:,} / {test_rows:,} train / validation / test",
+    "drift": "{reasons[0]}",
+    "features": "{encoded_columns} encoded columns, target {target}",
+    "tune": "{trials} trials, best {family}, validation AUC {validation_auc:.4f}",
+    "evaluate": "test AUC {candidate[auc]:.4f}",
+    "register": "version {version}",
+    "deploy": "canary at {canary}",
+    "verify": "{golden_rows} golden rows, largest difference {largest_difference:.0e}, "
+    "p95 {p95_ms} ms",
+    "promote": "version {version} serves at {endpoint}",
+    "score production": "production AUC {production[auc]:.4f}",
+    "notify": "{state}",
+}
+
+
+def result_table(result: RunResult) -> Table:
+    """Return the table that ends a run."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    kind = " (synthetic)" if result.synthetic else ""
+    colour = _COLOURS.get(result.decision, "red")
+    table.add_row("run", f"{result.run_id}, {result.seconds:.0f} s")
+    table.add_row(
+        "data", f"{result.source}{kind}, {result.rows:,} encounters, batch {result.batch}"
+    )
+    for name in ("candidate", "production"):
+        table.add_row(f"{name}{kind}", _metrics(result.metrics.get(name)))
+    table.add_row("decision", f"[{colour}]{result.decision.value}[/]{kind}")
+    for number, reason in enumerate(result.reasons):
+        table.add_row("because" if number == 0 else "", reason)
+    table.add_row("version", f"{result.version}{kind}" if result.version else "none serves")
+    table.add_row("report", result.report or "none")
+    table.add_row("endpoint", result.endpoint or "none")
+    return table
+
+
+def _metrics(metrics: dict[str, float] | None) -> str:
+    if metrics is None:
+        return "none"
+    shown = [
+        f"{label} {metrics[name]:.4f} (no skill {metrics[f'no_skill_{name}']:.4f})"
+        for name, label in _METRICS.items()
+    ]
+    return ", ".join(shown)

@@ -1,0 +1,134 @@
+"""Commands around the endpoint: serve, status, stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from components.deployment.server import (
+    Server,
+    choose_port,
+    endpoint,
+    start_server,
+    stop_canary,
+    wait_ready,
+)
+from components.errors import InputError
+from pipelines.cli.options import Output, print_json
+from pipelines.cli.run import curl_line
+from pipelines.results import RunResult
+from pipelines.state import State
+
+
+def serve(state: State, port: int) -> Server:
+    """Start the production version's server again, where none runs.
+
+    Raises:
+        InputError: there is no production version yet, or the port is taken.
+        HealthPredictError: the server did not become ready.
+    """
+    slot = endpoint(state.root)
+    running = slot.read()
+    if running is not None and running.alive:
+        if port not in (0, running.port):
+            raise InputError(f"version {running.version} already serves at {running.url}")
+        return running
+    port = choose_port(port)
+    version, folder, uri, synthetic = _production(state)
+    log = state.root / "servers" / f"version-{version}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    process = start_server(folder, version, port, log)
+    server = Server(
+        process.pid, psutil.Process(process.pid).create_time(), port, version, uri, synthetic
+    )
+    try:
+        wait_ready(process, server.url, log)
+    except BaseException:
+        server.stop()
+        raise
+    slot.write(server)
+    return server
+
+
+def status(state: State, output: Output) -> None:
+    """Print what serves, what the registry says, and how the last run ended."""
+    server = endpoint(state.root).read()
+    alive = server is not None and server.alive
+    runs = [run for run in state.runs() if run.result.exists()]
+    last = RunResult.read(runs[-1].result) if runs else None
+    facts: dict[str, Any] = {
+        "endpoint": server.url if server and alive else "",
+        "version": server.version if server and alive else "",
+        "synthetic": bool(server and alive and server.synthetic),
+        "registry_production": _registered(state),
+        "running": _running(state) is not None,
+        "last_run": last.to_json() if last else None,
+    }
+    if output is Output.JSON:
+        print_json(facts)
+        return
+    kind = " (synthetic)" if facts["synthetic"] else ""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("endpoint", facts["endpoint"] or "none; start it with health-predict serve")
+    table.add_row("serves", f"version {facts['version']}{kind}" if facts["version"] else "nothing")
+    table.add_row("registry", f"production = version {facts['registry_production'] or 'none'}")
+    table.add_row("run in progress", "yes" if facts["running"] else "no")
+    table.add_row("last run", f"{last.run_id}: {last.decision.value}" if last else "none")
+    Console().print(table)
+    if curl := curl_line(facts["endpoint"], state):
+        print(f"\n{curl}")
+
+
+def stop(state: State) -> None:
+    """Stop the run in progress, the canary and the endpoint."""
+    if run := _running(state):
+        run.send_signal(signal.SIGTERM)
+        psutil.wait_procs([run], timeout=60)
+    stop_canary(state.root)
+    slot = endpoint(state.root)
+    if server := slot.read():
+        server.stop()
+        slot.clear()
+
+
+def _running(state: State) -> psutil.Process | None:
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):
+        process = psutil.Process(int((state.root / "run.pid").read_text("utf-8")))
+        if "health-predict" in " ".join(process.cmdline()):
+            return process
+    return None
+
+
+def _production(state: State) -> tuple[str, Path, str, bool]:
+    from components.registry.store import BundleStore, local_path
+
+    version = _registry(state).production()
+    if version is None:
+        raise InputError("there is no production version yet; health-predict run makes one")
+    folder = local_path(version.bundle_uri)
+    if folder is None:
+        raise InputError(f"{version.bundle_uri}: is not on this machine")
+    bundle = BundleStore((state.root / "bundles").as_uri()).get(version.bundle_uri)
+    return version.number, folder, version.bundle_uri, bundle.facts.synthetic
+
+
+def _registered(state: State) -> str:
+    if not (state.root / "mlflow.db").exists():
+        return ""
+    version = _registry(state).production()
+    return version.number if version else ""
+
+
+def _registry(state: State) -> Any:
+    from components.registry.models import Registry  # MLflow takes seconds to import
+    from components.settings import load_settings
+
+    os.environ.update(state.environment("cli"))
+    return Registry(load_settings())

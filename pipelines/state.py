@@ -1,0 +1,134 @@
+"""Where a laptop's runs, registry, bundles and servers live: one folder, ``.health-predict/``."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.events import EVENTS_FILE
+
+DEFAULT = Path(".health-predict")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, which begins with its start time."""
+        return self.path.name
+
+    @property
+    def events(self) -> Path:
+        """What the steps said, a JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Everything that the steps printed."""
+        return self.path / "log"
+
+    @property
+    def arguments(self) -> Path:
+        """The pipeline's arguments."""
+        return self.path / "arguments.json"
+
+    @property
+    def pipeline(self) -> Path:
+        """The compiled pipeline that was run."""
+        return self.path / "pipeline.yaml"
+
+    @property
+    def result(self) -> Path:
+        """How the run stands or ended."""
+        return self.path / "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state folder; ``root`` is absolute."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> State:
+        """Open a state folder, and make it when it is absent."""
+        root = folder.resolve()
+        root.mkdir(parents=True, exist_ok=True)
+        return cls(root)
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run in progress."""
+        return self.root / "run.lock"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's store."""
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    def new_run(self) -> RunFolder:
+        """Make the folder of a new run."""
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        folder = RunFolder(self.root / "runs" / f"run-{now}-{secrets.token_hex(2)}")
+        (folder.path / "tmp").mkdir(parents=True)
+        return folder
+
+    def runs(self) -> list[RunFolder]:
+        """Return all runs, oldest first."""
+        folders = sorted((self.root / "runs").glob("run-*"))
+        return [RunFolder(path) for path in folders]
+
+    def environment(self, run_id: str) -> dict[str, str]:
+        """Return the settings of the steps as environment variables."""
+        return {
+            "HEALTH_PREDICT_TRACKING_URI": self.tracking_uri,
+            "HEALTH_PREDICT_ARTIFACT_URI": (self.root / "mlartifacts").as_uri(),
+            "HEALTH_PREDICT_BUNDLE_STORE": (self.root / "bundles").as_uri(),
+            "HEALTH_PREDICT_STATE_DIR": str(self.root),
+            "HEALTH_PREDICT_RUN_ID": run_id,
+        }
+
+    def run_environment(self, run: RunFolder, port: int, ray_folder: str) -> dict[str, str]:
+        """Return the whole environment of a run's process.
+
+        Args:
+            run: the run's folder.
+            port: of the canary; 0 for any free one.
+            ray_folder: a short path for Ray's files: a socket's has room for 100 characters.
+        """
+        quiet = {
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_TMPDIR": ray_folder,
+            "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+            "RAY_AIR_NEW_OUTPUT": "0",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+        }
+        return {
+            **os.environ,
+            **quiet,
+            **self.environment(run.run_id),
+            EVENTS_FILE: str(run.events),
+            "TMPDIR": str(run.path / "tmp"),
+            "HEALTH_PREDICT_DEPLOY_PORT": str(port),
+            "HEALTH_PREDICT_COMMIT": _commit(),
+        }
+
+
+def _commit() -> str:
+    """Return the commit of the code that runs, or ``unknown`` outside a checkout."""
+    asked = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else "unknown"

@@ -1,0 +1,86 @@
+"""The training pipeline: one flow, two gates."""
+
+from kfp import dsl
+
+from components.deployment.component import deploy, promote, verify
+from components.drift.component import drift
+from components.evaluation.component import evaluate, score_production
+from components.features.component import features
+from components.ingest.component import ingest
+from components.ingest.source import UCI_SHA256, UCI_URI
+from components.notify.component import notify
+from components.registry.component import register
+from components.tuning.component import tune
+
+
+@dsl.pipeline(name="readmission-training")
+def training(
+    data_uri: str = UCI_URI,
+    data_sha256: str = UCI_SHA256,
+    data_batch: int = 0,
+    target: str = "any",
+    drift_threshold: float = 0.2,
+    drift_force: bool = False,
+    tune_trials: int = 24,
+    tune_time_budget_s: float = 120.0,
+    tune_seed: int = 0,
+    gate_min_auc: float = 0.6,
+    gate_max_auc_drop: float = 0.005,
+    gate_allow_synthetic: bool = False,
+    gate_force: bool = False,
+) -> None:
+    """Keep one model of readmission in production.
+
+    Args:
+        data_uri: raw encounters: a path, https://, s3:// or synthetic:rows=N&seed=S.
+        data_sha256: expected checksum of the file; empty when unknown.
+        data_batch: 0 for the initial training, or the newest batch to train on, 1 to 5.
+        target: any (readmitted at all) or within_30_days.
+        drift_threshold: PSI from which a column counts as drifted.
+        drift_force: retrain whether the batch drifted or not.
+        tune_trials: most trials over the three families.
+        tune_time_budget_s: most seconds of search.
+        tune_seed: seed of the search and of every fit.
+        gate_min_auc: floor of a candidate's AUC.
+        gate_max_auc_drop: AUC that a candidate may lose against production.
+        gate_allow_synthetic: let a model of synthetic data replace one of real data.
+        gate_force: promote against the comparison, never against the floors.
+    """
+    with dsl.ExitHandler(notify().set_caching_options(False)):
+        data = ingest(uri=data_uri, sha256=data_sha256, batch=data_batch).set_caching_options(False)
+        drifted = drift(
+            reference=data.outputs["reference"],
+            newest=data.outputs["newest"],
+            threshold=drift_threshold,
+            force=drift_force,
+        )
+        with dsl.If(drifted.outputs["Output"] == True, "retrain"):  # noqa: E712  # kfp's condition
+            encoded = features(
+                train=data.outputs["train"], validation=data.outputs["validation"], target=target
+            )
+            tuned = tune(
+                matrices=encoded.outputs["matrices"],
+                trials=tune_trials,
+                time_budget_s=tune_time_budget_s,
+                seed=tune_seed,
+            )
+            evaluated = evaluate(
+                test=data.outputs["test"],
+                candidate=tuned.outputs["candidate"],
+                mlflow_run=tuned.outputs["Output"],
+                min_auc=gate_min_auc,
+                max_auc_drop=gate_max_auc_drop,
+                allow_synthetic=gate_allow_synthetic,
+                force=gate_force,
+            ).set_caching_options(False)
+            with dsl.If(evaluated.outputs["Output"] == True, "promote"):  # noqa: E712
+                version = register(
+                    candidate=tuned.outputs["candidate"],
+                    mlflow_run=tuned.outputs["Output"],
+                    evaluation=evaluated.outputs["evaluation"],
+                ).set_caching_options(False)
+                deployed = deploy(version=version.output).set_caching_options(False)
+                verified = verify(version=deployed.output).set_caching_options(False)
+                promote(version=verified.output).set_caching_options(False)
+        with dsl.Else("keep production"):
+            score_production(newest=data.outputs["newest"]).set_caching_options(False)
