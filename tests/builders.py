@@ -42,7 +42,7 @@ def encounters() -> st.SearchStrategy[Row]:
 def labels(rows: Sequence[Mapping[str, int | str]], seed: int) -> list[str]:
     """Return a label for each row: likelier readmitted after earlier stays."""
     draw = random.Random(seed)
-    return [draw.choice(LABELS if int(row["number_inpatient"]) > 10 else "NO") for row in rows]
+    return [draw.choice(LABELS) if int(row["number_inpatient"]) > 10 else "NO" for row in rows]
 
 
 def rows_table(

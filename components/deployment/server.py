@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -130,21 +129,26 @@ def choose_port(wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(bundle: Path, version: str, port: int, log: Path) -> subprocess.Popen[bytes]:
+def start_server(bundle: Path, version: str, port: int, log: Path) -> psutil.Process:
     """Start ``python -m serving`` in a session of its own, so that it outlives its starter."""
-    command = [sys.executable, "-m", "serving", "--bundle", str(bundle), "--version", version]
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [*command, "--host", HOST, "--port", str(port)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+    log.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--bundle", str(bundle), "--version", version, "--host", HOST, "--port", str(port)]
+    written = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "serving", *options],
+        {**os.environ, "OMP_NUM_THREADS": "1"},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), written, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    return psutil.Process(pid)
 
 
-def wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def wait_ready(process: psutil.Process, url: str, log: Path) -> None:
     """Wait until the server says that its model is ready.
 
     Raises:
@@ -152,14 +156,19 @@ def wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise HealthPredictError(
-                f"the model server ended with code {process.returncode}: {_last_line(log)}"
-            )
+        if _ended(process):
+            raise HealthPredictError(f"the model server ended: {_last_line(log)}")
         if _is_ready(url):
             return
         time.sleep(_POLL_SECONDS)
     raise HealthPredictError(f"the model server was not ready in {READY_SECONDS:.0f} s, see {log}")
+
+
+def _ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_ready(url: str) -> bool:

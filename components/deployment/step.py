@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import psutil
-
 from components.deployment.server import (
     Server,
     canary,
@@ -40,9 +38,8 @@ def deploy(version: str, settings: Settings, report: Report) -> None:
         raise HealthPredictError(f"{wanted.bundle_uri}: a local server needs a file: bundle store")
     port = choose_port(settings.deploy_port)
     log = settings.state_dir / "servers" / f"version-{version}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     process = start_server(folder, version, port, log)
-    started = psutil.Process(process.pid).create_time()
+    started = process.create_time()
     server = Server(process.pid, started, port, version, wanted.bundle_uri, bundle.facts.synthetic)
     canary(settings.state_dir).write(server)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
@@ -12,8 +13,12 @@ from components.registry.bundle import Facts
 from components.reporting.page import Page
 
 _LIMITS = (
-    "Trained on encounters of diabetic inpatients in 130 US hospitals, 1999 to 2008. The risk is a "
-    "help for planning follow-up, not a diagnosis; it has not been tested on other populations."
+    "The risk is a help for planning follow-up after discharge, not a diagnosis. It holds for "
+    "encounters like those of the source named above and has not been tested on other populations."
+)
+_SYNTHETIC_LIMITS = (
+    "Trained and tested on a synthetic cohort: its numbers say that the pipeline works and nothing "
+    "about patients. It must not be used for any."
 )
 
 _METRICS = {
@@ -49,9 +54,13 @@ def model_report(facts: Facts, evaluation: Evaluation) -> str:
         ("", "predicted: not readmitted", "predicted: readmitted"),
         [("not readmitted", tn, fp), ("readmitted", fn, tp)],
     )
-    page.table("Hyperparameters", ("name", "value"), list(facts.parameters.items()))
-    page.paragraph(_LIMITS)
+    page.table("Hyperparameters", ("name", "value"), _rounded(facts.parameters))
+    page.paragraph(_SYNTHETIC_LIMITS if facts.synthetic else _LIMITS)
     return page.html()
+
+
+def _rounded(parameters: Mapping[str, float | int | str]) -> list[tuple[str, float | int | str]]:
+    return [(k, round(v, 4) if isinstance(v, float) else v) for k, v in parameters.items()]
 
 
 def _metrics_table(page: Page, evaluation: Evaluation) -> None:

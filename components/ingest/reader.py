@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ _BROKEN = (
     RuntimeError,  # zipfile's word for an encrypted member
     pa.ArrowException,
 )
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NOT_UTF8 = "holds text that is not UTF-8"
 
 
@@ -50,6 +52,8 @@ def read_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
     magic = _magic(path)
     if not magic:
         raise InputError(f"{path}: is empty")
+    if magic[:2] in _UTF16:
+        raise InputError(f"{path}: {_NOT_UTF8}")
     try:
         if magic == b"PAR1":
             yield from _parquet_batches(path, schema)
@@ -132,7 +136,7 @@ def check_columns(names: Sequence[str], path: Path, schema: Schema) -> None:
     wrong = {
         "missing": [name for name in schema.names if name not in names],
         "unknown": [name for name in dict.fromkeys(names) if name not in schema.names],
-        "repeated": sorted({name for name in names if list(names).count(name) > 1}),
+        "repeated": sorted(name for name, count in Counter(names).items() if count > 1),
     }
     parts = [f"{what} {_listed(found)}" for what, found in wrong.items() if found]
     if parts:
@@ -154,4 +158,6 @@ def _reason(error: pa.ArrowInvalid) -> str:
         return f"{where} has {got} fields instead of {expected}; the file is damaged or truncated"
     if "utf8" in str(error).lower():
         return _NOT_UTF8
+    if "Empty CSV" in str(error):
+        return "holds no header"
     return "cannot be read: " + str(error).splitlines()[0].partition(":")[0]

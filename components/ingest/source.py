@@ -74,8 +74,9 @@ def fetch(uri: str, cache: Path, sha256: str = "") -> RawFile:
     """
     scheme = urlsplit(uri).scheme
     if scheme in _REMOTE:
-        cached = cache / sha256
-        path = cached if sha256 and cached.is_file() else _download(uri, cache, sha256)
+        cached = cache / sha256.lower()
+        kept = sha256 and cached.is_file() and digest(cached) == cached.name
+        path = cached if kept else _download(uri, cache, sha256)
         return RawFile(path, digest(path))
     path = Path(unquote(urlsplit(uri).path)) if scheme == "file" else Path(uri)
     if not path.is_file():
@@ -110,10 +111,16 @@ def _download(uri: str, cache: Path, sha256: str) -> Path:
     except Exception as error:  # each fsspec backend raises its own kinds
         if isinstance(error, OSError) and error.errno == 28:
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreachableError(f"{uri}: cannot be read: {reason}") from error
+        raise UnreachableError(f"{uri}: cannot be read: {_reason(error)}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """Say why, from below fsspec's own error where that holds nothing but the address."""
+    if not isinstance(error, FileNotFoundError):
+        return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error.__cause__ or "it does not exist there").split())
 
 
 def _options(uri: str) -> dict[str, Any]:

@@ -17,7 +17,9 @@ class BundleStore:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri.rstrip("/")
-        self._files, self._root = fsspec.core.url_to_fs(self._uri)
+        # No cached listings: another process may have stored a bundle since.
+        self._files, root = fsspec.core.url_to_fs(self._uri, use_listings_cache=False)
+        self._root = str(local_path(self._uri) or root)
 
     def put(self, directory: Path) -> str:
         """Store a bundle, and return its immutable URI.
@@ -36,8 +38,7 @@ class BundleStore:
             for path in sorted(directory.iterdir(), key=lambda p: p.name == "manifest.json"):
                 self._files.put_file(str(path), f"{target}/{path.name}")
         uri = f"{self._uri}/{name}"
-        if self.get(uri).digest != bundle.digest:
-            raise BundleError(f"{uri}: holds another bundle than its address says")
+        self.get(uri)
         return uri
 
     def get(self, uri: str) -> Bundle:
@@ -46,6 +47,12 @@ class BundleStore:
         Raises:
             BundleError: it is not there, or not the one that was stored.
         """
+        bundle = self._load(uri)
+        if not uri.endswith(f"sha256-{bundle.digest}"):
+            raise BundleError(f"{uri}: holds another bundle than its address says")
+        return bundle
+
+    def _load(self, uri: str) -> Bundle:
         if local := local_path(uri):
             return load_bundle(local)
         path = urlsplit(uri)

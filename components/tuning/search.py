@@ -26,6 +26,7 @@ from components.tuning.trial import Recorder, Trial, TrialResult
 
 _MEBIBYTE = 1 << 20
 _STORE_FLOOR = 128 * _MEBIBYTE
+_ENDLESS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def _scheduler(family: Family) -> Any:
     if not family.grace:
         return FIFOScheduler()
     return ASHAScheduler(
-        time_attr="resource",
-        max_t=family.resource,
+        time_attr="progress",
+        max_t=_ENDLESS,  # a trial knows itself when it is done
         grace_period=family.grace,
         reduction_factor=2,
     )

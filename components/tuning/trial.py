@@ -36,6 +36,7 @@ class Trial(tune.Trainable):
 
     _growths: Iterator[Growth]
     _best: tuple[int, float]
+    _parameters: dict[str, Any]
 
     def setup(self, config: dict[str, Any], family: Family, data: Matrices, seed: int) -> None:
         """Start growing; called once an actor."""
@@ -53,11 +54,16 @@ class Trial(tune.Trainable):
         auc = float(roc_auc_score(self._data.y_validation, growth.probabilities))
         if auc > self._best[1]:
             self._best = (growth.resource, auc)
-        return {"auc": auc, "resource": growth.resource, "done": self._ended(growth)}
+        return {
+            "auc": auc,
+            "resource": growth.resource,
+            "progress": self._family.progress(self._parameters, growth.resource),
+            "done": self._ended(growth),
+        }
 
     def _start(self, config: dict[str, Any]) -> None:
         self._growths = self._family.grow(config, self._data, self._seed)
-        self._best = (0, 0.0)
+        self._best, self._parameters = (0, 0.0), config
 
     def _ended(self, growth: Growth) -> bool:
         stale = growth.resource - self._best[0] >= PATIENCE_ROUNDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ from components.errors import HealthPredictError, InputError
 from components.features.target import Target
 from pipelines.cli.options import DEFAULT_STATE, Output, OutputOption, StateOption
 from pipelines.state import State
+
+_USERS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 app = typer.Typer(
     name="health-predict",
@@ -29,6 +32,12 @@ def main() -> None:
     except HealthPredictError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _USERS_DISK:
+            raise
+        where = error.filename or "the disk"
+        sys.stderr.write(f"error: {where}: {error.strerror}; mend that and run again\n")
+        sys.exit(InputError.exit_code)
 
 
 @app.command()

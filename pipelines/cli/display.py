@@ -8,6 +8,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from components.events import Phase
 from pipelines.results import Decision, RunResult
@@ -66,15 +67,14 @@ class RunDisplay:
             )
         elif phase == Phase.DONE:
             self._synthetic = self._synthetic or bool(event.get("synthetic"))
-            self._line(
-                "[green]done[/]  ", step, f"{event['seconds']:6.1f} s  {self._summary(event)}"
-            )
+            text = f"{event['seconds']:6.1f} s  {self._summary(event)}"
+            self._line("done", "green", step, text)
         else:
-            self._line("[red]failed[/]", step, event["message"])
+            self._line("failed", "red", step, event["message"])
 
-    def _line(self, state: str, step: str, text: str) -> None:
-        self._progress.console.print(f"{state} {step:<18}", end="")
-        self._progress.console.print(text, markup=False, highlight=False)
+    def _line(self, state: str, colour: str, step: str, text: str) -> None:
+        line = Text.assemble((f"{state:<7}", colour), f"{step:<17}", text)
+        self._progress.console.print(line, soft_wrap=True)
 
     def _summary(self, event: dict[str, Any]) -> str:
         text = _SUMMARIES.get(event["step"], "").format_map(event)
@@ -84,8 +84,8 @@ class RunDisplay:
 
 
 _SUMMARIES = {
-    "ingest": "{rows:,} encounters, {removed:,} removed (death or hospice), "
-    "{train_rows:,} / {validation_rows:,} / {test_rows:,} train / validation / test",
+    "ingest": "{rows:,} encounters, {removed:,} ended in death or hospice; "
+    "train {train_rows:,}, validation {validation_rows:,}, test {test_rows:,}",
     "drift": "{reasons[0]}",
     "features": "{encoded_columns} encoded columns, target {target}",
     "tune": "{trials} trials, best {family}, validation AUC {validation_auc:.4f}",

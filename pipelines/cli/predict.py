@@ -74,7 +74,7 @@ def _refusal(answer: httpx.Response) -> str:
 
 def _print_predictions(answer: dict[str, Any], synthetic: bool) -> None:
     kind = " (trained on synthetic data)" if synthetic else ""
-    table = Table(title=f"readmission, version {answer['model_version']}{kind}")
+    table = Table()
     for name in ("row", "probability", "readmitted"):
         table.add_column(name, justify="right")
     for number, row in enumerate(answer["predictions"]):
@@ -82,6 +82,7 @@ def _print_predictions(answer: dict[str, Any], synthetic: bool) -> None:
             str(number), f"{row['probability']:.4f}", "yes" if row["readmitted"] else "no"
         )
     console = Console()
+    console.print(f"readmission, version {answer['model_version']}{kind}", soft_wrap=True)
     console.print(table)
     for column, values in (answer.get("warnings") or {}).items():
         console.print(f"unseen in training: {column} = {', '.join(values)}", markup=False)

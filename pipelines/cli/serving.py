@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
@@ -43,11 +44,8 @@ def serve(state: State, port: int) -> Server:
     port = choose_port(port)
     version, folder, uri, synthetic = _production(state)
     log = state.root / "servers" / f"version-{version}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     process = start_server(folder, version, port, log)
-    server = Server(
-        process.pid, psutil.Process(process.pid).create_time(), port, version, uri, synthetic
-    )
+    server = Server(process.pid, process.create_time(), port, version, uri, synthetic)
     try:
         wait_ready(process, server.url, log)
     except BaseException:
@@ -99,10 +97,11 @@ def stop(state: State) -> None:
 
 
 def _running(state: State) -> psutil.Process | None:
+    """Return the process of the run in progress: the one that holds the lock."""
+    with suppress(Timeout), FileLock(state.lock, timeout=0):
+        return None
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
-        process = psutil.Process(int((state.root / "run.pid").read_text("utf-8")))
-        if "health-predict" in " ".join(process.cmdline()):
-            return process
+        return psutil.Process(int((state.root / "run.pid").read_text("utf-8")))
     return None
 
 

@@ -1,0 +1,89 @@
+"""The pipeline compiles to the same YAML everywhere, and every component compiles alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kfp import compiler
+
+from components.deployment.component import deploy, promote, verify
+from components.drift.component import drift
+from components.evaluation.component import evaluate, score_production
+from components.features.component import features
+from components.ingest.component import ingest
+from components.notify.component import notify
+from components.registry.component import register
+from components.tuning.component import tune
+from pipelines.compile import compile_training
+
+GOLDEN = Path(__file__).with_name("training.golden.yaml")
+COMPONENTS = (
+    ingest,
+    drift,
+    features,
+    tune,
+    evaluate,
+    score_production,
+    register,
+    deploy,
+    verify,
+    promote,
+    notify,
+)
+
+
+def _documents(path: Path) -> list[dict[str, Any]]:
+    documents = list(yaml.safe_load_all(path.read_text("utf-8")))
+    for document in documents:
+        document.pop("sdkVersion", None)
+    return documents
+
+
+def test_the_compiled_pipeline_is_the_committed_one(tmp_path: Path) -> None:
+    compile_training(tmp_path / "training.yaml")
+    assert _documents(tmp_path / "training.yaml") == _documents(GOLDEN), (
+        f"the pipeline changed; when that is meant, run: health-predict compile -o {GOLDEN}"
+    )
+
+
+def test_the_compiled_pipeline_does_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        code = "import sys; from pathlib import Path; from pipelines.compile import "
+        code += "compile_training; compile_training(Path(sys.argv[1]))"
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / f"{seed}.yaml")],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+        )
+    assert (tmp_path / "0.yaml").read_bytes() == (tmp_path / "1.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+def test_every_component_compiles_and_says_what_it_does(component: Any, tmp_path: Path) -> None:
+    target = tmp_path / "component.yaml"
+    compiler.Compiler().compile(component, str(target))
+    assert component.description
+    assert "pip install" not in target.read_text("utf-8")
+
+
+def test_steps_with_an_effect_outside_are_never_cached() -> None:
+    (document, *_) = _documents(GOLDEN)
+    tasks = {
+        name: task
+        for part in [document["root"], *document["components"].values()]
+        for name, task in part.get("dag", {}).get("tasks", {}).items()
+    }
+    uncached = {"ingest", "evaluate", "register", "deploy", "verify", "promote", "notify"}
+    assert {name for name in uncached if tasks[name]["cachingOptions"]} == set()
+
+
+def test_every_parameter_is_explained_in_the_pipelines_description() -> None:
+    (document, *_) = _documents(GOLDEN)
+    parameters = document["root"]["inputDefinitions"]["parameters"]
+    assert {name for name, given in parameters.items() if not given.get("description")} == set()
