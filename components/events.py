@@ -62,7 +62,13 @@ def step(name: str) -> Iterator[Report]:
         raise _failed(name, error) from error.__cause__
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            emit(name, Phase.FAILED, kind="failure", exit_code=1, message=str(error))
+            emit(
+                name,
+                Phase.FAILED,
+                kind="failure",
+                exit_code=1,
+                message=" ".join(str(error).split()),
+            )
             raise
         raise _failed(
             name, InputError("no space left on the disk; free some and run again")

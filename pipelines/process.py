@@ -72,15 +72,20 @@ def _follow(
     return process.returncode == 0
 
 
-def end_tree(pid: int) -> None:
-    """End a process and all that it started, its sessions' members included."""
+def end_tree(pid: int, grace: float = _GRACE_SECONDS) -> None:
+    """End a process and all that it started, those that left its session included.
+
+    Args:
+        pid: of the process.
+        grace: seconds that they have to end by themselves.
+    """
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         family = [*parent.children(recursive=True), parent]
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()
-        _, alive = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=grace)
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

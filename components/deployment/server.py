@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 
 from components.errors import HealthPredictError, InputError
 
 HOST = "127.0.0.1"
-READY_SECONDS = 60.0
 STOP_SECONDS = 35.0
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,59 +121,3 @@ def choose_port(wanted: int) -> int:
                 f"port {wanted} of {HOST} cannot be used: {error.strerror}; choose another"
             ) from None
         return int(probe.getsockname()[1])
-
-
-def start_server(bundle: Path, version: str, port: int, log: Path) -> psutil.Process:
-    """Start ``python -m serving`` in a session of its own, so that it outlives its starter."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    options = ["--bundle", str(bundle), "--version", version, "--host", HOST, "--port", str(port)]
-    written = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "serving", *options],
-        {**os.environ, "OMP_NUM_THREADS": "1"},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), written, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
-    return psutil.Process(pid)
-
-
-def wait_ready(process: psutil.Process, url: str, log: Path) -> None:
-    """Wait until the server says that its model is ready.
-
-    Raises:
-        HealthPredictError: it ended, or was not ready in time; quotes its last log line.
-    """
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if _ended(process):
-            raise HealthPredictError(f"the model server ended: {_last_line(log)}")
-        if _is_ready(url):
-            return
-        time.sleep(_POLL_SECONDS)
-    raise HealthPredictError(f"the model server was not ready in {READY_SECONDS:.0f} s, see {log}")
-
-
-def _ended(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(
-            f"{url}/v2/models/readmission/ready", timeout=5, trust_env=False
-        ).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "no log"

@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from components.deployment.server import (
-    Server,
-    canary,
-    choose_port,
-    endpoint,
-    start_server,
-    stop_canary,
-    wait_ready,
-)
+from components.deployment.launch import Launch, launch
+from components.deployment.server import Server, canary, endpoint, stop_canary
 from components.deployment.verify import verify_server
 from components.errors import HealthPredictError, VerificationError
 from components.events import Report
 from components.registry.bundle import Bundle
 from components.registry.models import Alias, Registry
-from components.registry.store import BundleStore, local_path
+from components.registry.store import BundleStore
 from components.settings import Settings
 
 
@@ -30,23 +23,11 @@ def deploy(version: str, settings: Settings, report: Report) -> None:
         InputError: the wanted port is taken.
         HealthPredictError: the server did not become ready.
     """
-    stop_canary(settings.state_dir)
+    state = settings.state_dir
+    stop_canary(state)
     wanted = Registry(settings).version(version)
-    bundle = BundleStore(settings.bundle_store).get(wanted.bundle_uri)
-    folder = local_path(wanted.bundle_uri)
-    if folder is None:
-        raise HealthPredictError(f"{wanted.bundle_uri}: a local server needs a file: bundle store")
-    port = choose_port(settings.deploy_port)
-    log = settings.state_dir / "servers" / f"version-{version}.log"
-    process = start_server(folder, version, port, log)
-    started = process.create_time()
-    server = Server(process.pid, started, port, version, wanted.bundle_uri, bundle.facts.synthetic)
-    canary(settings.state_dir).write(server)
-    try:
-        wait_ready(process, server.url, log)
-    except HealthPredictError:
-        stop_canary(settings.state_dir)
-        raise
+    store = BundleStore(settings.bundle_store)
+    server = launch(Launch.of(wanted, store, settings.deploy_port, state), canary(state))
     report.add(version=version, canary=server.url)
 
 

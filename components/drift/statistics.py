@@ -12,6 +12,9 @@ from components.schema import Kind, Schema
 
 _FLOOR = 1e-4
 _BINS = 10
+_RARE_SHARE = 0.01
+"""Levels rarer than this in the reference are pooled: hundreds of rare ICD-9 codes would add their
+sampling noise up to a shift that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,8 @@ class ColumnDrift:
 def column_drifts(reference: pa.Table, batch: pa.Table, schema: Schema) -> list[ColumnDrift]:
     """Return every feature's PSI, largest first.
 
-    Numbers are cut at the reference's deciles; other columns are compared level by level, ICD-9
-    codes by what precedes the decimal point.
+    Numbers are cut at the reference's deciles; other columns are compared level by level, rare ones
+    pooled, ICD-9 codes by what precedes the decimal point.
     """
     drifts = [
         ColumnDrift(
@@ -51,8 +54,8 @@ def _shares(
         cuts = np.unique(np.quantile(old, np.linspace(0, 1, _BINS + 1)[1:-1]))
         return _number_shares(old, cuts), _number_shares(new, cuts)
     before, after = _levels(reference, kind), _levels(batch, kind)
-    levels = sorted(before.keys() | after.keys(), key=str)
-    return _level_shares(before, levels), _level_shares(after, levels)
+    common = [level for level, n in before.items() if n >= _RARE_SHARE * len(reference)]
+    return _level_shares(before, common), _level_shares(after, common)
 
 
 def _number_shares(values: NDArray[np.int64], cuts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,7 +73,9 @@ def _levels(values: pa.ChunkedArray, kind: Kind) -> dict[object, int]:
     return counts
 
 
-def _level_shares(counts: dict[object, int], levels: list[object]) -> NDArray[np.float64]:
-    found = np.array([counts.get(level, 0) for level in levels], dtype=np.float64)
-    shares: NDArray[np.float64] = found / found.sum()
+def _level_shares(counts: dict[object, int], common: list[object]) -> NDArray[np.float64]:
+    """Return the share of each common level, and last that of all others together."""
+    found = [counts.get(level, 0) for level in common]
+    total = sum(counts.values())
+    shares: NDArray[np.float64] = np.array([*found, total - sum(found)]) / total
     return shares

@@ -95,7 +95,7 @@ def _compared(comparison: Comparison | None, rules: GateRules) -> list[_Rule]:
         _Rule(
             d.value >= -rules.max_auc_drop,
             f"AUC {d.value:+.4f} (95 % {d.low:+.4f} to {d.high:+.4f}) against version {version} "
-            f">= -{rules.max_auc_drop:.4f}",
+            f">= {-rules.max_auc_drop:+.4f}",
         )
     ]
     if not comparison.same_target:

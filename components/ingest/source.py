@@ -81,7 +81,10 @@ def fetch(uri: str, cache: Path, sha256: str = "") -> RawFile:
     path = Path(unquote(urlsplit(uri).path)) if scheme == "file" else Path(uri)
     if not path.is_file():
         raise InputError(_no_such_file(uri, path))
-    return RawFile(path, _checked(uri, digest(path), sha256))
+    try:
+        return RawFile(path, _checked(uri, digest(path), sha256))
+    except PermissionError as error:
+        raise InputError(f"{uri}: cannot be read: {error.strerror}") from None
 
 
 def digest(path: Path) -> str:

@@ -68,6 +68,7 @@ def run(request: RunRequest, state: State, output: Output) -> int:
 
 
 def _run(request: RunRequest, state: State, console: Console) -> tuple[RunResult, RunFolder]:
+    _check_interpreter()
     check_batch(request.batch)
     choose_port(request.port)
     source = choose_source(request.data, request.sha256, state.root / "cache", console.print)
@@ -90,6 +91,14 @@ def _run(request: RunRequest, state: State, console: Console) -> tuple[RunResult
         result.version, result.endpoint = server.version, server.url
     result.write(folder.result)
     return result, folder
+
+
+def _check_interpreter() -> None:
+    if " " in sys.executable:
+        raise InputError(
+            f"{sys.executable}: kfp's local runner cannot start a Python whose path holds a space; "
+            "move the checkout to a path without one"
+        )
 
 
 def _keep_report(result: RunResult, folder: RunFolder) -> None:

@@ -5,27 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from components.deployment.server import (
-    Server,
-    choose_port,
-    endpoint,
-    start_server,
-    stop_canary,
-    wait_ready,
-)
+from components.deployment.server import Server, endpoint, stop_canary
 from components.errors import InputError
 from pipelines.cli.options import Output, print_json
 from pipelines.cli.run import curl_line
 from pipelines.results import RunResult
 from pipelines.state import State
+
+if TYPE_CHECKING:
+    from components.registry.models import Version
 
 
 def serve(state: State, port: int) -> Server:
@@ -41,18 +36,14 @@ def serve(state: State, port: int) -> Server:
         if port not in (0, running.port):
             raise InputError(f"version {running.version} already serves at {running.url}")
         return running
-    port = choose_port(port)
-    version, folder, uri, synthetic = _production(state)
-    log = state.root / "servers" / f"version-{version}.log"
-    process = start_server(folder, version, port, log)
-    server = Server(process.pid, process.create_time(), port, version, uri, synthetic)
-    try:
-        wait_ready(process, server.url, log)
-    except BaseException:
-        server.stop()
-        raise
-    slot.write(server)
-    return server
+    version = _production(state)
+    if version is None:
+        raise InputError("there is no production version yet; health-predict run makes one")
+    from components.deployment.launch import Launch, launch  # with it comes MLflow, in seconds
+    from components.registry.store import BundleStore
+
+    store = BundleStore((state.root / "bundles").as_uri())
+    return launch(Launch.of(version, store, port, state.root), slot)
 
 
 def status(state: State, output: Output) -> None:
@@ -61,11 +52,12 @@ def status(state: State, output: Output) -> None:
     alive = server is not None and server.alive
     runs = [run for run in state.runs() if run.result.exists()]
     last = RunResult.read(runs[-1].result) if runs else None
+    registered = _production(state)
     facts: dict[str, Any] = {
         "endpoint": server.url if server and alive else "",
         "version": server.version if server and alive else "",
         "synthetic": bool(server and alive and server.synthetic),
-        "registry_production": _registered(state),
+        "registry_production": registered.number if registered else "",
         "running": _running(state) is not None,
         "last_run": last.to_json() if last else None,
     }
@@ -105,29 +97,12 @@ def _running(state: State) -> psutil.Process | None:
     return None
 
 
-def _production(state: State) -> tuple[str, Path, str, bool]:
-    from components.registry.store import BundleStore, local_path
-
-    version = _registry(state).production()
-    if version is None:
-        raise InputError("there is no production version yet; health-predict run makes one")
-    folder = local_path(version.bundle_uri)
-    if folder is None:
-        raise InputError(f"{version.bundle_uri}: is not on this machine")
-    bundle = BundleStore((state.root / "bundles").as_uri()).get(version.bundle_uri)
-    return version.number, folder, version.bundle_uri, bundle.facts.synthetic
-
-
-def _registered(state: State) -> str:
+def _production(state: State) -> Version | None:
+    """Return what the registry holds as production; a store that no run has made yet holds none."""
     if not (state.root / "mlflow.db").exists():
-        return ""
-    version = _registry(state).production()
-    return version.number if version else ""
-
-
-def _registry(state: State) -> Any:
-    from components.registry.models import Registry  # MLflow takes seconds to import
+        return None
+    from components.registry.models import Registry
     from components.settings import load_settings
 
     os.environ.update(state.environment("cli"))
-    return Registry(load_settings())
+    return Registry(load_settings()).production()

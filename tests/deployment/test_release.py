@@ -24,7 +24,7 @@ from components.errors import HealthPredictError, InputError, VerificationError
 from components.events import Report
 from components.registry.bundle import Bundle
 from components.registry.models import Alias, Registry
-from components.registry.store import BundleStore
+from components.registry.store import BundleStore, local_path
 from components.settings import Settings
 
 Register = Callable[[int], str]
@@ -100,7 +100,8 @@ def test_a_stored_bundle_that_was_altered_never_becomes_a_canary(
 ) -> None:
     serving = _release(register(1), store)
     version = register(2)
-    folder = Path(Registry(store).version(version).bundle_uri.removeprefix("file://"))
+    folder = local_path(Registry(store).version(version).bundle_uri)
+    assert folder is not None
     model = bytearray((folder / "model.onnx").read_bytes())
     model[len(model) // 2] ^= 1
     (folder / "model.onnx").write_bytes(model)

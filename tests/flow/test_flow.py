@@ -189,8 +189,12 @@ def test_bad_input_is_one_clear_line_and_production_goes_on_serving(
     assert said in errors[0]
     assert "Traceback" not in done.stderr + done.stdout
     assert installation.endpoint() == before
-    ready = httpx.get(f"{before.url}/v2/models/readmission/ready")
-    assert ready.is_success
+    assert httpx.get(f"{before.url}/v2/models/readmission/ready").is_success
+
+
+def test_after_all_bad_input_the_registry_is_as_it_was(
+    installation: Installation, second: tuple[Server, dict[str, Any]]
+) -> None:
     assert installation.status()["registry_production"] == "2"
 
 

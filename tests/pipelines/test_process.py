@@ -25,7 +25,7 @@ def test_a_tree_ends_though_one_ignores_the_signal_and_one_left_the_session() ->
     assert parent.stdout.readline() == b"up\n"
     family = [psutil.Process(parent.pid), *psutil.Process(parent.pid).children(recursive=True)]
     assert len(family) == 2
-    end_tree(parent.pid)
+    end_tree(parent.pid, grace=0.5)
     parent.wait(timeout=5)
     parent.stdout.close()
     deadline = time.monotonic() + 5

@@ -11,6 +11,7 @@ import pytest
 from builders import random_rows, tiny_bundle
 
 from components.errors import BundleError
+from components.registry.bundle import load_bundle
 from components.registry.store import BundleStore, local_path
 
 FILES = [
@@ -181,6 +182,15 @@ def test_an_upload_that_broke_off_is_no_bundle_and_can_be_done_again(
         BundleStore(place.uri).get(uri)
     assert BundleStore(place.uri).put(folders[0]) == uri
     assert place.names(uri) == FILES
+
+
+def test_the_manifest_is_written_last(tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    store = tmp_path / "store"
+    (store / f"sha256-{load_bundle(folders[0]).digest}" / "schema.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        BundleStore(store.as_uri()).put(folders[0])
+    assert list(store.glob("*/model.onnx"))
+    assert not list(store.glob("*/manifest.json"))
 
 
 def test_a_bundle_that_was_never_stored_is_refused(place: Place) -> None:
