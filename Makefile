@@ -32,6 +32,10 @@ venv: .venv/.ready ## Create .venv from the hash-pinned lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+.PHONY: bench-run
+bench-run: venv ## Measure one whole run (DATA as for run): seconds of each step, memory, AUC
+	@$(BIN)/python tests/bench/bench_run.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
 .PHONY: lock
 lock: venv ## Pin every dependency again, with hashes
 	$(COMPILE) pyproject.toml --all-extras --group dev -o pipelines/requirements.txt

@@ -35,11 +35,11 @@ def choose_source(named: str, sha256: str, cache: Path, say: Callable[[str], Non
     if named:
         is_path = not urlsplit(named).scheme and Path(named).exists()
         return Source(str(Path(named).resolve()) if is_path else named, sha256)
-    say(f"No data named: taking the published archive, {UCI_URI}")
+    say("No data named: taking the published archive of the UCI repository.")
     try:
         fetch(UCI_URI, cache, UCI_SHA256)
         return Source(UCI_URI, UCI_SHA256)
     except UnreachableError as error:
-        say(f"It cannot be reached ({error.__cause__}).")
+        say(f"It cannot be reached: {error}")
         say("Going on with a synthetic cohort of the same schema; nothing below is about patients.")
         return Source(FALLBACK_URI, "")

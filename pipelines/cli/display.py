@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -108,18 +110,25 @@ def result_table(result: RunResult) -> Table:
     kind = " (synthetic)" if result.synthetic else ""
     colour = _COLOURS.get(result.decision, "red")
     table.add_row("run", f"{result.run_id}, {result.seconds:.0f} s")
-    table.add_row(
-        "data", f"{result.source}{kind}, {result.rows:,} encounters, batch {result.batch}"
-    )
+    rows = f"{result.rows:,} encounters, batch {result.batch}"
+    table.add_row("data", f"{shown_path(result.source)}{kind}, {rows}")
     for name in ("candidate", "production"):
         table.add_row(f"{name}{kind}", _metrics(result.metrics.get(name)))
     table.add_row("decision", f"[{colour}]{result.decision.value}[/]{kind}")
     for number, reason in enumerate(result.reasons):
         table.add_row("because" if number == 0 else "", reason)
-    table.add_row("version", f"{result.version}{kind}" if result.version else "none serves")
-    table.add_row("report", result.report or "none")
+    made = kind if result.decision is Decision.PROMOTED else ""
+    table.add_row("version", f"{result.version}{made}" if result.version else "none serves")
+    table.add_row("report", shown_path(result.report) if result.report else "none")
     table.add_row("endpoint", result.endpoint or "none")
     return table
+
+
+def shown_path(text: str) -> str:
+    """Return a file's path as seen from the current folder where that is shorter; else ``text``."""
+    if not Path(text).is_absolute():
+        return text
+    return min(text, os.path.relpath(text), key=len)
 
 
 def _metrics(metrics: dict[str, float] | None) -> str:

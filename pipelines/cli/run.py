@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -22,7 +22,7 @@ from rich.console import Console
 from components.deployment.server import choose_port, endpoint, stop_canary
 from components.errors import HealthPredictError, InputError
 from components.ingest.split import check_batch
-from pipelines.cli.display import RunDisplay, result_table
+from pipelines.cli.display import RunDisplay, result_table, shown_path
 from pipelines.cli.options import Output, print_json
 from pipelines.process import run_pipeline
 from pipelines.results import Decision, RunResult, assemble, read_events
@@ -71,7 +71,8 @@ def _run(request: RunRequest, state: State, console: Console) -> tuple[RunResult
     _check_interpreter()
     check_batch(request.batch)
     choose_port(request.port)
-    source = choose_source(request.data, request.sha256, state.root / "cache", console.print)
+    say = partial(console.print, soft_wrap=True, highlight=False)
+    source = choose_source(request.data, request.sha256, state.root / "cache", say)
     folder = state.new_run()
     arguments = {
         "data_uri": source.uri,
@@ -162,11 +163,9 @@ def curl_line(url: str, state: State) -> str:
     example = state.root / "example.json"
     if not url or not example.exists():
         return ""
-    here = Path.cwd()
-    shown = example.relative_to(here) if example.is_relative_to(here) else example
     return (
         f"curl -s {url}/v1/models/readmission:predict "
-        f"-H 'Content-Type: application/json' -d @{shlex.quote(str(shown))}"
+        f"-H 'Content-Type: application/json' -d @{shlex.quote(shown_path(str(example)))}"
     )
 
 

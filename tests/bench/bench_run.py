@@ -1,0 +1,74 @@
+"""Measure one whole run: seconds of each step, memory of all its processes, the candidate's AUC.
+
+``make bench-run DATA=...`` runs ``health-predict run`` in a state folder of its own and prints a
+Markdown table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipelines.results import read_events
+from pipelines.state import State
+
+SAMPLE_SECONDS = 0.5
+PROJECT_LIMITS = {"seconds": "< 240", "memory": "< 6.0"}
+
+
+def main() -> int:
+    """Run, sample, print."""
+    cli = str(Path(sys.executable).with_name("health-predict"))
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--state", folder, "--output", "json", *sys.argv[1:]]
+        with subprocess.Popen([cli, "run", *options], stdout=subprocess.PIPE) as process:
+            peak = _peak_memory(process)
+            answer = json.loads(process.stdout.read()) if process.stdout else {}
+        subprocess.run([cli, "stop", "--state", folder], check=True)
+        events = read_events(State(Path(folder)).runs()[-1].events)
+    _print(answer, peak, events)
+    return int(answer["exit_code"])
+
+
+def _peak_memory(process: subprocess.Popen[bytes]) -> float:
+    """Return the largest sum of proportional set sizes of the run's processes, in GiB."""
+    peak = 0
+    parent = psutil.Process(process.pid)
+    while process.poll() is None:
+        total = 0
+        with suppress(psutil.NoSuchProcess):
+            for member in [parent, *parent.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    total += member.memory_full_info().pss
+        peak = max(peak, total)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(SAMPLE_SECONDS)
+    return peak / 2**30
+
+
+def _print(answer: dict[str, Any], peak: float, events: list[dict[str, Any]]) -> None:
+    seconds = {event["step"]: event["seconds"] for event in events if event["phase"] == "done"}
+    metrics = answer["metrics"]["candidate"]
+    rows = [
+        ("encounters", f"{answer['rows']:,}", ""),
+        ("cores", str(len(os.sched_getaffinity(0))), ""),
+        *((f"{step}, s", f"{value}", "") for step, value in seconds.items()),
+        ("whole pipeline, s", f"{answer['seconds']}", PROJECT_LIMITS["seconds"]),
+        ("peak memory of all processes, GiB", f"{peak:.2f}", PROJECT_LIMITS["memory"]),
+        ("decision", answer["decision"], ""),
+        ("candidate's test AUC", f"{metrics['auc']:.4f}" if metrics else "none", ""),
+    ]
+    print("\n| what | measured | target |\n| --- | --- | --- |")
+    print("\n".join(f"| {what} | {value} | {target} |" for what, value, target in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
