@@ -28,7 +28,7 @@ venv: .venv/.ready ## Create .venv from the hash-pinned lock
 .venv/.ready: pipelines/requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not there; install Python 3.11 or set PYTHON" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r $<
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
