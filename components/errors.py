@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's message without its line breaks."""
+    return " ".join(str(error).split())
+
+
 class HealthPredictError(Exception):
     """Something failed that retrying with the same input may mend; exit code 1."""
 

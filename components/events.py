@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
-from components.errors import HealthPredictError, InputError
+from components.errors import HealthPredictError, InputError, one_line
 
 EVENTS_FILE = "HEALTH_PREDICT_EVENTS"
 
@@ -62,13 +62,7 @@ def step(name: str) -> Iterator[Report]:
         raise _failed(name, error) from error.__cause__
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            emit(
-                name,
-                Phase.FAILED,
-                kind="failure",
-                exit_code=1,
-                message=" ".join(str(error).split()),
-            )
+            emit(name, Phase.FAILED, kind="failure", exit_code=1, message=one_line(error))
             raise
         raise _failed(
             name, InputError("no space left on the disk; free some and run again")
@@ -90,6 +84,6 @@ def emit(step_name: str, phase: Phase, **facts: Any) -> None:
 
 
 def _failed(name: str, error: HealthPredictError) -> SystemExit:
-    message = " ".join(str(error).split())
+    message = one_line(error)
     emit(name, Phase.FAILED, kind=error.kind, exit_code=error.exit_code, message=message)
     return SystemExit(f"{name}: {message}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.events import EVENTS_FILE
+from components.settings import Settings
 
 DEFAULT = Path(".health-predict")
 
@@ -86,15 +87,21 @@ class State:
         folders = sorted((self.root / "runs").glob("run-*"))
         return [RunFolder(path) for path in folders]
 
+    def settings(self, run_id: str) -> Settings:
+        """Return the settings under which this folder's steps run."""
+        return Settings(
+            tracking_uri=self.tracking_uri,
+            artifact_uri=(self.root / "mlartifacts").as_uri(),
+            bundle_store=(self.root / "bundles").as_uri(),
+            state_dir=self.root,
+            run_id=run_id,
+        )
+
     def environment(self, run_id: str) -> dict[str, str]:
-        """Return the settings of the steps as environment variables."""
-        return {
-            "HEALTH_PREDICT_TRACKING_URI": self.tracking_uri,
-            "HEALTH_PREDICT_ARTIFACT_URI": (self.root / "mlartifacts").as_uri(),
-            "HEALTH_PREDICT_BUNDLE_STORE": (self.root / "bundles").as_uri(),
-            "HEALTH_PREDICT_STATE_DIR": str(self.root),
-            "HEALTH_PREDICT_RUN_ID": run_id,
-        }
+        """Return the same settings as environment variables."""
+        given = self.settings(run_id)
+        names = ("tracking_uri", "artifact_uri", "bundle_store", "state_dir", "run_id")
+        return {f"HEALTH_PREDICT_{name.upper()}": str(getattr(given, name)) for name in names}
 
     def run_environment(self, run: RunFolder, port: int, ray_folder: str) -> dict[str, str]:
         """Return the whole environment of a run's process.

@@ -13,10 +13,9 @@ from kserve import InferOutput, InferRequest, InferResponse, Model
 from kserve.errors import ModelNotReady
 from numpy.typing import NDArray
 
+from components.registry import MODEL
 from components.registry.bundle import Bundle, load_bundle
 from serving.payload import MAX_BATCH, Batch, PayloadReader
-
-NAME = "readmission"
 
 
 class ReadmissionPredictor(Model):
@@ -29,7 +28,7 @@ class ReadmissionPredictor(Model):
     def __init__(self, bundle_dir: Path, version: str, max_batch: int = MAX_BATCH) -> None:
         self._loaded: tuple[Bundle, PayloadReader] | None = None
         self._stopped = False
-        super().__init__(NAME)
+        super().__init__(MODEL)
         self.version = version
         self._directory = bundle_dir
         self._max_batch = max_batch

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 
-from components.deployment.server import HOST, Server, Slot, choose_port
+from components.deployment.server import HOST, Server, Slot, choose_port, server_log
 from components.errors import HealthPredictError
+from components.registry import MODEL
 from components.registry.models import Version
 from components.registry.store import BundleStore, local_path
 
@@ -20,58 +20,39 @@ READY_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What to serve, and where."""
-
-    bundle_uri: str
-    folder: Path
-    version: str
-    synthetic: bool
-    port: int
-    log: Path
-
-    @classmethod
-    def of(cls, version: Version, store: BundleStore, port: int, state: Path) -> Launch:
-        """Prepare a registered version for a server on this machine.
-
-        Args:
-            version: the version to serve.
-            store: holds its bundle.
-            port: to listen on; 0 for any free one.
-            state: the state folder.
-
-        Raises:
-            InputError: the port is taken.
-            BundleError: the stored bundle is not sound.
-            HealthPredictError: it is not on this machine.
-        """
-        folder = local_path(version.bundle_uri)
-        if folder is None:
-            raise HealthPredictError(f"{version.bundle_uri}: a local server needs a file: store")
-        synthetic = store.get(version.bundle_uri).facts.synthetic
-        log = state / "servers" / f"version-{version.number}.log"
-        return cls(version.bundle_uri, folder, version.number, synthetic, choose_port(port), log)
-
-
-def launch(wanted: Launch, started: Slot) -> Server:
+def launch(version: Version, store: BundleStore, port: int, state: Path, started: Slot) -> Server:
     """Start a server in a session of its own, note it in ``started``, and wait until it is ready.
 
+    Args:
+        version: the registered version to serve.
+        store: holds its bundle.
+        port: to listen on; 0 for any free one.
+        state: the state folder.
+        started: names the server from its start on.
+
     Raises:
-        HealthPredictError: it ended or was not ready in time; it is stopped and the slot cleared.
+        InputError: the port is taken.
+        BundleError: the stored bundle is not sound.
+        HealthPredictError: the bundle is not on this machine, or the server ended or was not ready
+            in time; it is then stopped and the slot cleared.
     """
-    process = _spawn(wanted)
+    folder = local_path(version.bundle_uri)
+    if folder is None:
+        raise HealthPredictError(f"{version.bundle_uri}: a local server needs a file: store")
+    synthetic = store.get(version.bundle_uri).facts.synthetic
+    port, log = choose_port(port), server_log(state, version.number)
+    process = _spawn(folder, version.number, port, log)
     server = Server(
         pid=process.pid,
         started=process.create_time(),
-        port=wanted.port,
-        version=wanted.version,
-        bundle_uri=wanted.bundle_uri,
-        synthetic=wanted.synthetic,
+        port=port,
+        version=version.number,
+        bundle_uri=version.bundle_uri,
+        synthetic=synthetic,
     )
     try:
         started.write(server)
-        _wait_ready(process, server.url, wanted.log)
+        _wait_ready(process, server.url, log)
     except BaseException:
         server.stop()
         started.clear()
@@ -79,10 +60,9 @@ def launch(wanted: Launch, started: Slot) -> Server:
     return server
 
 
-def _spawn(wanted: Launch) -> psutil.Process:
-    wanted.log.parent.mkdir(parents=True, exist_ok=True)
-    options = ["--bundle", str(wanted.folder), "--version", wanted.version]
-    options += ["--host", HOST, "--port", str(wanted.port)]
+def _spawn(bundle: Path, version: str, port: int, log: Path) -> psutil.Process:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--bundle", str(bundle), "--version", version, "--host", HOST, "--port", str(port)]
     written = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     pid = os.posix_spawn(
         sys.executable,
@@ -90,7 +70,7 @@ def _spawn(wanted: Launch) -> psutil.Process:
         {**os.environ, "OMP_NUM_THREADS": "1"},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(wanted.log), written, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), written, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
@@ -118,9 +98,7 @@ def _ended(process: psutil.Process) -> bool:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(
-            f"{url}/v2/models/readmission/ready", timeout=5, trust_env=False
-        ).is_success
+        return httpx.get(f"{url}/v2/models/{MODEL}/ready", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
 

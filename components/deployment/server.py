@@ -97,6 +97,11 @@ def canary(state: Path) -> Slot:
     return Slot(state / "canary.json")
 
 
+def server_log(state: Path, version: str) -> Path:
+    """Return the file that a version's server on this machine logs to."""
+    return state / "servers" / f"version-{version}.log"
+
+
 def stop_canary(state: Path) -> None:
     """Stop and forget the canary, unless it has become the endpoint."""
     slot = canary(state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from components.deployment.launch import Launch, launch
+from components.deployment.launch import launch
 from components.deployment.server import Server, canary, endpoint, stop_canary
 from components.deployment.verify import verify_server
 from components.errors import HealthPredictError, VerificationError
@@ -27,7 +27,7 @@ def deploy(version: str, settings: Settings, report: Report) -> None:
     stop_canary(state)
     wanted = Registry(settings).version(version)
     store = BundleStore(settings.bundle_store)
-    server = launch(Launch.of(wanted, store, settings.deploy_port, state), canary(state))
+    server = launch(wanted, store, settings.deploy_port, state, canary(state))
     report.add(version=version, canary=server.url)
 
 

@@ -11,9 +11,9 @@ import httpx
 import numpy as np
 
 from components.errors import VerificationError
+from components.registry import MODEL
 from components.registry.bundle import TOLERANCE, Bundle
 
-MODEL = "readmission"
 LATENCY_REQUESTS = 100
 
 

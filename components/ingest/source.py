@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import fsspec
 
-from components.errors import InputError
+from components.errors import InputError, one_line
 
 UCI_URI = "https://archive.ics.uci.edu/ml/machine-learning-databases/00296/dataset_diabetes.zip"
 UCI_SHA256 = "2cc570fc34b09ba1169d94b68c27ce3802dce7dc4ab6082bed833a6c195507a5"
@@ -77,7 +78,7 @@ def fetch(uri: str, cache: Path, sha256: str = "") -> RawFile:
         cached = cache / sha256.lower()
         kept = sha256 and cached.is_file() and digest(cached) == cached.name
         path = cached if kept else _download(uri, cache, sha256)
-        return RawFile(path, digest(path))
+        return RawFile(path, path.name)  # a download is kept under its checksum
     path = Path(unquote(urlsplit(uri).path)) if scheme == "file" else Path(uri)
     if not path.is_file():
         raise InputError(_no_such_file(uri, path))
@@ -112,7 +113,7 @@ def _download(uri: str, cache: Path, sha256: str) -> Path:
     except InputError:
         raise
     except Exception as error:  # each fsspec backend raises its own kinds
-        if isinstance(error, OSError) and error.errno == 28:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
         raise UnreachableError(f"{uri}: cannot be read: {_reason(error)}") from error
     finally:
@@ -122,8 +123,8 @@ def _download(uri: str, cache: Path, sha256: str) -> Path:
 def _reason(error: Exception) -> str:
     """Say why, from below fsspec's own error where that holds nothing but the address."""
     if not isinstance(error, FileNotFoundError):
-        return " ".join(str(error).split()) or type(error).__name__
-    return " ".join(str(error.__cause__ or "it does not exist there").split())
+        return one_line(error) or type(error).__name__
+    return one_line(error.__cause__) if error.__cause__ else "it does not exist there"
 
 
 def _options(uri: str) -> dict[str, Any]:

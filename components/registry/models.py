@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from components.errors import HealthPredictError
+from components.registry import MODEL
 from components.settings import Settings
 
-MODEL = "readmission"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 

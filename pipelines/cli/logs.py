@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.deployment.server import endpoint
+from components.deployment.server import endpoint, server_log
 from components.errors import InputError
 from pipelines.state import RunFolder, State
 
@@ -19,7 +19,7 @@ def log_of(state: State, run_id: str, *, server: bool) -> Path:
         serving = endpoint(state.root).read()
         if serving is None:
             raise InputError("nothing serves, so there is no server log")
-        return state.root / "servers" / f"version-{serving.version}.log"
+        return server_log(state.root, serving.version)
     runs = [run for run in state.runs() if run_id in ("", run.run_id)]
     if not runs:
         raise InputError(f"no run {run_id!r} in {state.root}" if run_id else "no run yet")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from components.deployment.server import Server, endpoint
 from components.errors import HealthPredictError, InputError
+from components.registry import MODEL
 from pipelines.cli.options import Output, print_json
 from pipelines.state import State
 
@@ -26,7 +27,7 @@ def predict(state: State, file: str, output: Output) -> None:
     """
     body = {"instances": _instances(file)}
     server = _serving(state)
-    url = f"{server.url}/v1/models/readmission:predict"
+    url = f"{server.url}/v1/models/{MODEL}:predict"
     try:
         answer = httpx.post(url, json=body, timeout=60, trust_env=False)
     except httpx.HTTPError as error:

@@ -22,6 +22,7 @@ from rich.console import Console
 from components.deployment.server import choose_port, endpoint, stop_canary
 from components.errors import HealthPredictError, InputError
 from components.ingest.split import check_batch
+from components.registry import MODEL
 from pipelines.cli.display import RunDisplay, result_table, shown_path
 from pipelines.cli.options import Output, print_json
 from pipelines.process import run_pipeline
@@ -133,10 +134,8 @@ def _interrupted(folder: RunFolder, state: State, console: Console) -> RunResult
     events = read_events(folder.events)
     if any(event["step"] == "tune" for event in events):
         from components.registry.tracking import Tracking  # MLflow takes seconds to import
-        from components.settings import Settings
 
-        os.environ.update(state.environment(folder.run_id))
-        Tracking(Settings()).finish(folder.run_id, succeeded=False)  # type: ignore[call-arg]
+        Tracking(state.settings(folder.run_id)).finish(folder.run_id, succeeded=False)
     result = assemble(folder.run_id, events, succeeded=False)
     result.decision, result.exit_code = Decision.INTERRUPTED, 1
     result.reasons = ["interrupted"]
@@ -164,7 +163,7 @@ def curl_line(url: str, state: State) -> str:
     if not url or not example.exists():
         return ""
     return (
-        f"curl -s {url}/v1/models/readmission:predict "
+        f"curl -s {url}/v1/models/{MODEL}:predict "
         f"-H 'Content-Type: application/json' -d @{shlex.quote(shown_path(str(example)))}"
     )
 

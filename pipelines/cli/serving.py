@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -39,11 +38,11 @@ def serve(state: State, port: int) -> Server:
     version = _production(state)
     if version is None:
         raise InputError("there is no production version yet; health-predict run makes one")
-    from components.deployment.launch import Launch, launch  # with it comes MLflow, in seconds
+    from components.deployment.launch import launch  # with it comes MLflow, in seconds
     from components.registry.store import BundleStore
 
-    store = BundleStore((state.root / "bundles").as_uri())
-    return launch(Launch.of(version, store, port, state.root), slot)
+    store = BundleStore(state.settings("cli").bundle_store)
+    return launch(version, store, port, state.root, slot)
 
 
 def status(state: State, output: Output) -> None:
@@ -102,7 +101,5 @@ def _production(state: State) -> Version | None:
     if not (state.root / "mlflow.db").exists():
         return None
     from components.registry.models import Registry
-    from components.settings import load_settings
 
-    os.environ.update(state.environment("cli"))
-    return Registry(load_settings()).production()
+    return Registry(state.settings("cli")).production()
