@@ -36,6 +36,14 @@ venv: .venv/.ready ## Create .venv from the hash-pinned lock
 bench-run: venv ## Measure one whole run (DATA as for run): seconds of each step, memory, AUC
 	@$(BIN)/python tests/bench/bench_run.py $(if $(DATA),--data '$(DATA)') $(ARGS)
 
+.PHONY: bench-drift
+bench-drift: venv ## Measure the drift rules' false alarms and power (DATA: a file beside the cohort)
+	@$(BIN)/python tests/bench/bench_drift.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: bench-data
+bench-data: venv ## Measure ingest at 1 and 10 million rows beside pandas (DATA: the file to repeat)
+	@$(BIN)/python tests/bench/bench_data.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
 .PHONY: lock
 lock: venv ## Pin every dependency again, with hashes
 	$(COMPILE) pyproject.toml --all-extras --group dev -o pipelines/requirements.txt

@@ -22,7 +22,7 @@ Uri = Annotated[str, AfterValidator(_with_scheme)]
 
 
 class Settings(BaseSettings):
-    """Where the steps find the registry, the bundle store and the served endpoint.
+    """Where the steps find the registry, the bundle store, the data and the served endpoint.
 
     Nothing has a default that would hide a missing value: on a laptop ``health-predict`` sets all
     of them below ``.health-predict/``, on the cluster one ConfigMap does.
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     tracking_uri: Uri
     artifact_uri: Uri
     bundle_store: Uri
+    data_prefix: Uri
     state_dir: Path
     run_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     min_free_mb: int = Field(default=512, ge=0)

@@ -38,7 +38,9 @@ class RunResult:
         version: the version that serves after the run; empty when none does.
         metrics: test metrics of ``candidate`` and ``production``, ``None`` where there is none.
         endpoint: URL that serves after the run; empty when none does.
-        report: path of the HTML report.
+        report: path of the HTML report of the model.
+        drift_report: path of the HTML report of the batch's drift.
+        quality_report: path of the HTML report of the data.
         exit_code: 0, 1 or 2.
         seconds: that the pipeline took.
     """
@@ -54,6 +56,8 @@ class RunResult:
     metrics: dict[str, dict[str, float] | None] = field(default_factory=dict)
     endpoint: str = ""
     report: str = ""
+    drift_report: str = ""
+    quality_report: str = ""
     exit_code: int = 0
     seconds: float = 0.0
 
@@ -97,6 +101,8 @@ def assemble(run_id: str, events: Iterable[dict[str, Any]], *, succeeded: bool) 
     evaluated = done.get("evaluate") or done.get("score production") or {}
     result.metrics = {name: evaluated.get(name) for name in ("candidate", "production")}
     result.report = evaluated.get("report", "")
+    result.drift_report = done.get("drift", {}).get("drift_report", "")
+    result.quality_report = done.get("ingest", {}).get("quality", "")
     if failed:
         first = failed[0]
         result.decision, result.exit_code = Decision.FAILED, first["exit_code"]

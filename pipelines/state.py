@@ -13,6 +13,11 @@ from components.events import EVENTS_FILE
 from components.settings import Settings
 
 DEFAULT = Path(".health-predict")
+DATA_PREFIX = "HEALTH_PREDICT_DATA_PREFIX"
+
+_SETTINGS = (
+    "tracking_uri", "artifact_uri", "bundle_store", "data_prefix", "state_dir", "run_id",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,15 @@ class State:
         return [RunFolder(path) for path in folders]
 
     def settings(self, run_id: str) -> Settings:
-        """Return the settings under which this folder's steps run."""
+        """Return the settings under which this folder's steps run.
+
+        ``HEALTH_PREDICT_DATA_PREFIX`` may put the drift reports elsewhere, for example on S3.
+        """
         return Settings(
             tracking_uri=self.tracking_uri,
             artifact_uri=(self.root / "mlartifacts").as_uri(),
             bundle_store=(self.root / "bundles").as_uri(),
+            data_prefix=os.environ.get(DATA_PREFIX) or (self.root / "data").as_uri(),
             state_dir=self.root,
             run_id=run_id,
         )
@@ -100,8 +109,7 @@ class State:
     def environment(self, run_id: str) -> dict[str, str]:
         """Return the same settings as environment variables."""
         given = self.settings(run_id)
-        names = ("tracking_uri", "artifact_uri", "bundle_store", "state_dir", "run_id")
-        return {f"HEALTH_PREDICT_{name.upper()}": str(getattr(given, name)) for name in names}
+        return {f"HEALTH_PREDICT_{n.upper()}": str(getattr(given, n)) for n in _SETTINGS}
 
     def run_environment(self, run: RunFolder, port: int, ray_folder: str) -> dict[str, str]:
         """Return the whole environment of a run's process.

@@ -18,8 +18,12 @@ def training(
     data_uri: str = UCI_URI,
     data_sha256: str = UCI_SHA256,
     data_batch: int = 0,
+    data_max_quarantine: float = 0.01,
     target: str = "any",
     drift_threshold: float = 0.2,
+    drift_max_shift: float = 0.15,
+    drift_classifier_auc: float = 0.65,
+    drift_max_auc_drop: float = 0.03,
     drift_force: bool = False,
     tune_trials: int = 24,
     tune_time_budget_s: float = 120.0,
@@ -35,8 +39,12 @@ def training(
         data_uri: raw encounters: a path, https://, s3:// or synthetic:rows=N&seed=S.
         data_sha256: expected checksum of the file; empty when unknown.
         data_batch: 0 for the initial training, or the newest batch to train on, 1 to 5.
+        data_max_quarantine: largest share of rows that may be set aside for breaking a rule.
         target: any (readmitted at all) or within_30_days.
         drift_threshold: PSI from which a column counts as drifted.
+        drift_max_shift: shift in standard deviations from which a number counts as drifted.
+        drift_classifier_auc: AUC of telling batch from reference that surely must not be passed.
+        drift_max_auc_drop: AUC that production may lose since its promotion.
         drift_force: retrain whether the batch drifted or not.
         tune_trials: most trials over the three families.
         tune_time_budget_s: most seconds of search.
@@ -47,13 +55,23 @@ def training(
         gate_force: promote against the comparison, never against the floors.
     """
     with dsl.ExitHandler(notify().set_caching_options(False)):
-        data = ingest(uri=data_uri, sha256=data_sha256, batch=data_batch).set_caching_options(False)
+        data = ingest(
+            uri=data_uri,
+            sha256=data_sha256,
+            batch=data_batch,
+            max_quarantine=data_max_quarantine,
+        ).set_caching_options(False)
         drifted = drift(
             reference=data.outputs["reference"],
+            train=data.outputs["train"],
+            validation=data.outputs["validation"],
             newest=data.outputs["newest"],
             threshold=drift_threshold,
+            max_shift=drift_max_shift,
+            classifier_auc=drift_classifier_auc,
+            max_auc_drop=drift_max_auc_drop,
             force=drift_force,
-        )
+        ).set_caching_options(False)
         with dsl.If(drifted.outputs["Output"] == True, "retrain"):  # noqa: E712  # kfp's condition
             encoded = features(
                 train=data.outputs["train"], validation=data.outputs["validation"], target=target

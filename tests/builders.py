@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from components.features.batch import encode_table
 from components.features.encoder import Encoder
 from components.features.fit import fit_encoder
+from components.ingest.reader import encoded
+from components.ingest.validate import Validator
 from components.registry.bundle import Bundle, Facts, load_bundle, write_bundle
 from components.schema import MISSING, Column, Kind, encounter_schema
 from components.schema.columns import ICD9
@@ -27,10 +29,16 @@ _CODES = ("250", "250.83", "250.6", "401", "414", "428", "486", "780", "V57", "E
 
 
 def random_rows(n: int, seed: int) -> list[Row]:
-    """Return ``n`` valid encounters without identifiers and label; where allowed, some are "?"."""
+    """Return ``n`` valid encounters without identifiers and label; where allowed, some are "?".
+
+    They keep the rules across columns.
+    """
     draw = random.Random(seed)
     columns = encounter_schema().features
-    return [{column.name: _value(column, draw) for column in columns} for _ in range(n)]
+    rows = [{column.name: _value(column, draw) for column in columns} for _ in range(n)]
+    for row in rows:
+        _keep_rules(row)
+    return rows
 
 
 def encounters() -> st.SearchStrategy[Row]:
@@ -67,6 +75,22 @@ def rows_table(
             for column in encounter_schema()
         }
     )
+
+
+def text_batches(table: pa.Table, size: int = 1000) -> list[pa.RecordBatch]:
+    """Return encounters as the reader yields them, ``size`` rows a batch."""
+    return [encoded(batch, encounter_schema()) for batch in table.to_batches(max_chunksize=size)]
+
+
+def checked(
+    batches: Iterable[pa.RecordBatch], where: str, most_aside: float = 0.01
+) -> tuple[pa.Table, pa.Table]:
+    """Return a file's good rows, typed, and those set aside; raise what refuses the file."""
+    validator = Validator(encounter_schema())
+    parts = [part for batch in batches if (part := validator.check(batch))]
+    validator.conclude(where, most_aside)
+    good, aside = ([getattr(part, name) for part in parts] for name in ("good", "aside"))
+    return pa.Table.from_batches(good), pa.Table.from_batches(aside)
 
 
 def tiny_encoder(seed: int = 0) -> Encoder:
@@ -120,6 +144,18 @@ def _value(column: Column, draw: random.Random) -> int | str:
     if column.kind is Kind.NUMBER:
         return draw.randint(column.minimum, column.maximum)
     return draw.choice(_CODES if column.kind is Kind.ICD9 else column.values)
+
+
+def _keep_rules(row: Row) -> None:
+    """Change as little as the rules across columns ask for."""
+    drugs = encounter_schema().drugs
+    for drug in drugs:
+        if row["change"] == "No" and row[drug] != "No":
+            row[drug] = "Steady"
+    row["diabetesMed"] = "Yes" if any(row[drug] != "No" for drug in drugs) else "No"
+    row["gender"] = "Male" if row["gender"] == "Unknown/Invalid" else row["gender"]
+    for name, number in (("diag_2", 2), ("diag_3", 3)):
+        row[name] = MISSING if int(row["number_diagnoses"]) < number else row[name]
 
 
 def _values(column: Column) -> st.SearchStrategy[int | str]:

@@ -67,6 +67,7 @@ def settings(tmp_path: Path, empty_registry: Path) -> SettingsFactory:
             "tracking_uri": f"sqlite:///{root / 'mlflow.db'}",
             "artifact_uri": (root / "mlartifacts").as_uri(),
             "bundle_store": (root / "bundles").as_uri(),
+            "data_prefix": (root / "data").as_uri(),
             "state_dir": root,
             "run_id": "test-run",
             "min_free_mb": 0,

@@ -12,6 +12,7 @@ GIVEN = {
     "TRACKING_URI": "sqlite:////state/mlflow.db",
     "ARTIFACT_URI": "file:///state/mlartifacts",
     "BUNDLE_STORE": "s3://models/bundles",
+    "DATA_PREFIX": "s3://data/diabetes",
     "STATE_DIR": "/state",
     "RUN_ID": "run-20240101-000000-ab12",
 }

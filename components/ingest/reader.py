@@ -1,4 +1,8 @@
-"""Read CSV, zipped CSV, gzipped CSV or parquet as Arrow record batches of text columns."""
+"""Read CSV, zipped CSV, gzipped CSV or parquet as Arrow record batches of text columns.
+
+Text is dictionary-encoded as it is parsed: what follows looks at each distinct value of a batch
+once, not at every cell.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from components.errors import InputError
-from components.schema import MISSING, Schema
+from components.schema import MISSING, Column, Kind, Schema
 
-_BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 8 << 20
+"""Bytes of CSV parsed at a time; no line may be longer."""
+
+_ROWS = 1 << 16
 _RAGGED = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
 _BROKEN = (
     zipfile.BadZipFile,
@@ -43,7 +50,8 @@ _NOT_UTF8 = "holds text that is not UTF-8"
 def read_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
     """Yield the file's rows as batches of text columns, in the schema's order.
 
-    The kind of file is told by its first bytes, not by its name.
+    Identifiers are plain strings, all other columns dictionary-encoded. The kind of file is told
+    by its first bytes, not by its name.
 
     Raises:
         InputError: the file is empty, truncated, not of a known kind, or its columns are not
@@ -107,9 +115,11 @@ def _csv_batches(
 ) -> Iterator[pa.RecordBatch]:
     reader = pa_csv.open_csv(
         stream,
-        read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+        # Only a single thread knows the number of the line that it refuses.
+        read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
         convert_options=pa_csv.ConvertOptions(
-            column_types={name: pa.string() for name in schema.names}, strings_can_be_null=False
+            column_types={column.name: text_type(column) for column in schema},
+            strings_can_be_null=False,
         ),
     )
     check_columns(reader.schema.names, path, schema)
@@ -120,11 +130,24 @@ def _csv_batches(
 def _parquet_batches(path: Path, schema: Schema) -> Iterator[pa.RecordBatch]:
     file = pq.ParquetFile(path)
     check_columns(file.schema_arrow.names, path, schema)
-    for batch in file.iter_batches(batch_size=1 << 16, columns=list(schema.names)):
+    for batch in file.iter_batches(batch_size=_ROWS, columns=list(schema.names)):
         columns = [pc.fill_null(batch[name].cast(pa.string()), MISSING) for name in schema.names]
         text = pa.record_batch(columns, names=schema.names)
         text.validate(full=True)  # parquet's own reader lets text pass that is not UTF-8
-        yield text
+        yield encoded(text, schema)
+
+
+def text_type(column: Column) -> pa.DataType:
+    """Return the type in which a column is read."""
+    if column.kind is Kind.IDENTIFIER:
+        return pa.string()
+    return pa.dictionary(pa.int32(), pa.string())
+
+
+def encoded(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
+    """Give a batch of any types the form of a file's: text, dictionary-encoded."""
+    columns = [batch[c.name].cast(pa.string()).cast(text_type(c)) for c in schema]
+    return pa.record_batch(columns, names=schema.names)
 
 
 def check_columns(names: Sequence[str], path: Path, schema: Schema) -> None:
@@ -158,6 +181,8 @@ def _reason(error: pa.ArrowInvalid) -> str:
         return f"{where} has {got} fields instead of {expected}; the file is damaged or truncated"
     if "utf8" in str(error).lower():
         return _NOT_UTF8
+    if "straddling" in str(error):
+        return f"a line is longer than {BLOCK_BYTES >> 20} MiB; the file is damaged or no such CSV"
     if "Empty CSV" in str(error):
         return "holds no header"
     return "cannot be read: " + str(error).splitlines()[0].partition(":")[0]

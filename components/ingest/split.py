@@ -1,16 +1,17 @@
 """Split encounters by time into a reference and five batches, and by patient into three sides.
 
 The order of ``encounter_id`` is the only clock that the file has. A patient's side is a hash of
-``patient_nbr`` alone: it is the same in every batch, whatever else the file holds.
+``patient_nbr`` alone: it is the same in every batch, whatever else the file holds. Both are decided
+from an encounter's two identifiers and five numbers, so that a file of any length is split piece by
+piece, the same however it is cut into pieces.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.errors import InputError
@@ -22,7 +23,20 @@ MINIMUM_ROWS = 100
 ENDED_IN_DEATH_OR_HOSPICE = (11, 13, 14, 19, 20, 21)
 """Discharge dispositions after which a readmission cannot be prevented (Strack et al. 2014)."""
 
+RUN_TABLES = ("reference", "batch", "train", "validation", "test")
+"""Tables of one run: the earliest fifth, the newest batch (the reference itself for the initial
+training), training and validation patients' rows up to the newest batch, and the test patients'
+rows in the newest batch alone."""
+
+PROCESSED_TABLES = (
+    "reference", "train", "validation", "test", *(f"batch-{n}" for n in range(1, BATCHES + 1)),
+)  # fmt: skip
+"""Tables of a whole file: the earliest fifth, its three sides, and the five later batches."""
+
 _SIDES = np.array([0.6, 0.8])
+
+Ids = NDArray[np.int64]
+Masks = dict[str, NDArray[np.bool_]]
 
 
 class Side(IntEnum):
@@ -31,50 +45,6 @@ class Side(IntEnum):
     TRAIN = 0
     VALIDATION = 1
     TEST = 2
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows of one run, each table sorted by ``encounter_id``.
-
-    ``reference`` is the earliest fifth, ``batch`` the newest rows (the reference itself for the
-    initial training). Training and validation rows come from the reference and all batches up to
-    the newest; the test rows from the newest alone.
-    """
-
-    reference: pa.Table
-    batch: pa.Table
-    train: pa.Table
-    validation: pa.Table
-    test: pa.Table
-    removed: int
-
-
-def split_encounters(table: pa.Table, batch: int) -> Split:
-    """Split typed encounters for the run that trains on batch number ``batch``.
-
-    Args:
-        table: encounters that passed the schema, in any order.
-        batch: 0 for the initial training, or 1 to 5.
-
-    Raises:
-        InputError: no such batch, or too few rows for a split.
-    """
-    check_batch(batch)
-    kept = table.filter(~_ended(table)).sort_by("encounter_id")
-    era, side = _eras(kept.num_rows), sides(kept["patient_nbr"].to_numpy())
-    newest = kept.filter(era == batch)
-    past = era <= batch
-    split = Split(
-        reference=kept.filter(era == 0),
-        batch=newest,
-        train=kept.filter(past & (side == Side.TRAIN)),
-        validation=kept.filter(past & (side == Side.VALIDATION)),
-        test=newest.filter(side[era == batch] == Side.TEST),
-        removed=table.num_rows - kept.num_rows,
-    )
-    _check_sizes(split)
-    return split
 
 
 def check_batch(batch: int) -> None:
@@ -87,7 +57,23 @@ def check_batch(batch: int) -> None:
         raise InputError(f"batch {batch} is out of range: 0 (initial training) to {BATCHES}")
 
 
-def sides(patients: NDArray[np.int64]) -> NDArray[np.int8]:
+def batch_cuts(ids: Ids) -> tuple[int, ...]:
+    """Return the first ``encounter_id`` of each of the batches 1 to 5.
+
+    Args:
+        ids: every usable encounter's identifier, ascending; shape (encounters,).
+    """
+    shares = np.linspace(REFERENCE_SHARE, 1.0, BATCHES + 1)[:-1]
+    first = np.floor(shares * ids.size).astype(np.int64)
+    return tuple(int(ids[position]) for position in first) if ids.size else (0,) * BATCHES
+
+
+def eras(ids: Ids, cuts: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the number of each encounter's part of the file: 0 for the reference, then 1 to 5."""
+    return np.searchsorted(np.array(cuts, np.int64), ids, side="right")
+
+
+def sides(patients: Ids) -> NDArray[np.int8]:
     """Return the :class:`Side` of each patient number.
 
     The hash is splitmix64's finaliser (Steele et al. 2014, doi 10.1145/2660193.2660195): well
@@ -100,22 +86,42 @@ def sides(patients: NDArray[np.int64]) -> NDArray[np.int8]:
     return np.searchsorted(_SIDES, uniform, side="right").astype(np.int8)
 
 
-def _ended(table: pa.Table) -> NDArray[np.bool_]:
-    dispositions = table["discharge_disposition_id"].to_numpy()
-    return np.isin(dispositions, ENDED_IN_DEATH_OR_HOSPICE)
+def run_tables(era: NDArray[np.int64], side: NDArray[np.int8], batch: int) -> Masks:
+    """Say which encounters stand in which of :data:`RUN_TABLES`, for the run on batch ``batch``.
+
+    Args:
+        era: of each encounter, from :func:`eras`.
+        side: of each encounter, from :func:`sides`.
+        batch: 0 for the initial training, or 1 to 5.
+    """
+    past = era <= batch
+    return {
+        "reference": era == 0,
+        "batch": era == batch,
+        "train": past & (side == Side.TRAIN),
+        "validation": past & (side == Side.VALIDATION),
+        "test": (era == batch) & (side == Side.TEST),
+    }
 
 
-def _eras(rows: int) -> NDArray[np.int64]:
-    """Number the sorted rows: 0 for the earliest fifth, then 1 to 5 in equal parts."""
-    shares = np.linspace(REFERENCE_SHARE, 1.0, BATCHES + 1)[:-1]
-    cuts = np.floor(shares * rows).astype(np.int64)
-    return np.searchsorted(cuts, np.arange(rows), side="right")
+def processed_tables(era: NDArray[np.int64], side: NDArray[np.int8]) -> Masks:
+    """Say which encounters stand in which of :data:`PROCESSED_TABLES`."""
+    initial = run_tables(era, side, 0)
+    later = {f"batch-{n}": era == n for n in range(1, BATCHES + 1)}
+    return {name: (initial | later)[name] for name in PROCESSED_TABLES}
 
 
-def _check_sizes(split: Split) -> None:
+def check_sizes(rows: Mapping[str, int]) -> None:
+    """Check that the sides hold enough to train and test on.
+
+    Args:
+        rows: number of rows of each table.
+
+    Raises:
+        InputError: too few rows.
+    """
     for name in ("train", "validation", "test"):
-        rows = getattr(split, name).num_rows
-        if rows < MINIMUM_ROWS:
+        if rows[name] < MINIMUM_ROWS:
             raise InputError(
-                f"{rows} {name} rows are too few (at least {MINIMUM_ROWS}); use more data"
+                f"{rows[name]} {name} rows are too few (at least {MINIMUM_ROWS}); use more data"
             )

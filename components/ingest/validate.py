@@ -1,10 +1,14 @@
-"""Hold every value to the schema, and say which were refused."""
+"""Hold every value and every encounter to the schema: refuse the file, or set the row aside.
+
+The schema is checked on Arrow dictionaries, each distinct value of a batch once. pandera was
+considered: it checks pandas or polars frames column by column, needs the frame in memory, and its
+reports name rows by index but cannot count distinct offending values over the batches of a stream.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,125 +16,185 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import InputError
-from components.schema import Column, Kind, Schema
+from components.ingest.violations import Coded, Mask, Violations
+from components.schema import MISSING, Column, Kind, Level, Rule, Schema
+
+ROW, RULES = "row", "rules"
+"""Columns that stand before the encounter's own where it was set aside: its number in the file,
+counted from 1, and the rules that it broke."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,16}")
-_SHOWN_VALUES = 3
-_SHOWN_COLUMNS = 3
-_COUNTED_VALUES = 1000
+_IDENTIFIER = "^[1-9][0-9]{0,14}$"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A batch after its check.
+
+    ``good`` holds typed rows, ``aside`` the text of those that broke a rule.
+    """
+
+    good: pa.RecordBatch
+    aside: pa.RecordBatch
 
 
 @dataclass
-class Violations:
-    """The refused values of a file, by column, with the first row of each column's."""
+class Validator:
+    """Checks a file's batches in turn, and counts what it finds.
 
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    first_row: dict[str, int] = field(default_factory=dict)
-
-    def add(self, column: str, values: Counter[str], row: int) -> None:
-        """Count refused values; only the first thousand distinct ones are kept apart."""
-        seen = self.counts.setdefault(column, Counter())
-        self.first_row.setdefault(column, row)
-        for value, count in values.items():
-            kept = value if value in seen or len(seen) < _COUNTED_VALUES else "(others)"
-            seen[kept] += count
-
-    def __str__(self) -> str:
-        columns = list(self.counts)
-        parts = [self._describe(column) for column in columns[:_SHOWN_COLUMNS]]
-        more = len(columns) - _SHOWN_COLUMNS
-        return "; ".join(parts) + (f"; and {more} more columns" if more > 0 else "")
-
-    def _describe(self, column: str) -> str:
-        values = self.counts[column]
-        shown = ", ".join(f"{v[:40]!r} ({n}x)" for v, n in list(values.items())[:_SHOWN_VALUES])
-        more = len(values) - _SHOWN_VALUES
-        tail = f" and {more} more" if more > 0 else ""
-        return (
-            f"column {column!r}: {values.total()} values refused, first in row "
-            f"{self.first_row[column]}: {shown}{tail}"
-        )
-
-
-def validate(batches: Iterable[pa.RecordBatch], schema: Schema, where: str) -> pa.Table:
-    """Check every value of a file and return it typed: int64 and dictionary-encoded text.
-
-    Args:
-        batches: text columns in the schema's order, at least one row in all.
+    Attributes:
         schema: the schema to hold them to.
-        where: the file's name, for messages.
-
-    Raises:
-        InputError: no rows, a value outside its column's domain, or an encounter_id twice.
+        rows: seen so far.
+        set_aside: rows of them that broke a rule.
+        refused: findings that refuse the file.
+        aside: findings that set rows aside.
+        missing: missing values by column.
+        unlisted: values of open columns that the schema does not list, counted by column.
     """
-    violations, typed, rows = Violations(), [], 0
-    for batch in batches:
-        _check(batch, schema, violations, rows)
-        rows += batch.num_rows
-        if not violations.counts:
-            typed.append(_typed(batch, schema))
-    if rows == 0:
-        raise InputError(f"{where}: holds a header and no rows")
-    if violations.counts:
-        column = schema[next(iter(violations.counts))]
-        raise InputError(f"{where}: {violations}; {column.name} takes {column.expected()}")
-    table = pa.Table.from_batches(typed).unify_dictionaries()
-    _check_unique(table, where)
-    return table
+
+    schema: Schema
+    rows: int = 0
+    set_aside: int = 0
+    refused: Violations = field(default_factory=Violations)
+    aside: Violations = field(default_factory=Violations)
+    missing: Counter[str] = field(default_factory=Counter)
+    unlisted: Counter[str] = field(default_factory=Counter)
+
+    def check(self, batch: pa.RecordBatch) -> Checked | None:
+        """Check one batch; ``None`` once the file is refused, when the rest is only counted."""
+        coded = {c.name: Coded.of(batch[c.name]) for c in self.schema if not _sound(c, batch)}
+        broken: dict[str, Mask] = {}
+        for column in self.schema:
+            if column.name in coded:
+                self._check_column(column, coded[column.name], broken)
+        for rule in self.schema.rules:
+            self._check_rule(rule, coded, broken)
+        offset, self.rows = self.rows, self.rows + batch.num_rows
+        if self.refused:
+            return None
+        return self._parted(batch, coded, broken, offset)
+
+    def conclude(self, where: str, most: float) -> None:
+        """Refuse a file that is empty, breaks the schema, or has too many rows set aside.
+
+        Args:
+            where: the file's name, for the message.
+            most: largest share of rows that may be set aside.
+
+        Raises:
+            InputError: the file is refused; says which values of which columns, and where.
+        """
+        if self.rows == 0:
+            raise InputError(f"{where}: holds a header and no rows")
+        if self.refused:
+            first = next(iter(self.refused))
+            raise InputError(f"{where}: {self.refused}; {first.rule}")
+        if self.set_aside > most * self.rows:
+            first = next(iter(self.aside))
+            raise InputError(
+                f"{where}: {self.aside}; {first.rule}; {self.set_aside:,} of {self.rows:,} rows "
+                f"would be set aside, more than {most:.2%} (data_max_quarantine)"
+            )
+
+    def _check_column(self, column: Column, coded: Coded, broken: dict[str, Mask]) -> None:
+        levels = [_verdict(column, value) for value in coded.values]
+        for level, found in ((Level.ERROR, self.refused), (Level.QUARANTINE, self.aside)):
+            rows = coded.spread([given is level for given in levels])
+            if level in levels and rows.any():
+                rule = f"{column.name} takes {column.expected()}"
+                found.add(column.name, rule, rows, self.rows, coded)
+                broken[rule] = rows
+        if column.missing:
+            self.missing[column.name] += _total(coded, [v == MISSING for v in coded.values])
+        if column.open:
+            known = {*column.values, MISSING}
+            self.unlisted[column.name] += _total(coded, [v not in known for v in coded.values])
+
+    def _check_rule(self, rule: Rule, coded: dict[str, Coded], broken: dict[str, Mask]) -> None:
+        rows = _breaks(rule, coded)
+        if rows.any():
+            self.aside.add(rule.name, f"the rule is {rule.name!r}", rows, self.rows, None)
+            broken[rule.name] = rows
+
+    def _parted(
+        self, batch: pa.RecordBatch, coded: dict[str, Coded], broken: dict[str, Mask], offset: int
+    ) -> Checked:
+        aside = np.zeros(batch.num_rows, dtype=np.bool_)
+        for rows in broken.values():
+            aside |= rows
+        good = typed(batch, coded, self.schema)
+        if not aside.any():
+            return Checked(good, set_aside(batch, {}, aside, offset))
+        self.set_aside += int(aside.sum())
+        return Checked(good.filter(pa.array(~aside)), set_aside(batch, broken, aside, offset))
 
 
-def unknown_values(table: pa.Table, schema: Schema) -> dict[str, int]:
-    """Count, by open column, the rows whose value the schema does not list."""
-    found = {}
-    for column in (c for c in schema if c.open):
-        known = pa.array([*column.values, "?"], pa.string())
-        is_known = pc.is_in(table[column.name].cast(pa.string()), known)
-        found[column.name] = int(pc.sum(pc.invert(is_known)).as_py())
-    return found
+def set_aside(
+    batch: pa.RecordBatch, broken: dict[str, Mask], rows: Mask, offset: int
+) -> pa.RecordBatch:
+    """Return the text of some of the rows, their numbers, and the rules that they broke."""
+    index = np.flatnonzero(rows)
+    reasons = ["; ".join(rule for rule, mask in broken.items() if mask[i]) for i in index]
+    taken = batch.take(pa.array(index))
+    columns = [taken[name].cast(pa.string()) for name in batch.schema.names]
+    numbers = pa.array(index + offset + 1, pa.int64())
+    return pa.record_batch(
+        [numbers, pa.array(reasons, pa.string()), *columns],
+        names=[ROW, RULES, *batch.schema.names],
+    )
 
 
-def _check(batch: pa.RecordBatch, schema: Schema, found: Violations, offset: int) -> None:
+def typed(batch: pa.RecordBatch, coded: dict[str, Coded], schema: Schema) -> pa.RecordBatch:
+    """Return a checked batch as int64 and dictionary-encoded text; 0 for what is no integer."""
+    columns = []
     for column in schema:
-        values = batch[column.name]
-        if column.kind is Kind.IDENTIFIER and _all_identifiers(values):
-            continue
-        counted = values.value_counts()
-        refused = Counter(
-            {
-                e["values"]: e["counts"]
-                for e in counted.to_pylist()
-                if not _accepted(column, e["values"])
-            }
-        )
-        if refused:
-            first = next(i for i, v in enumerate(values.to_pylist()) if v in refused)
-            found.add(column.name, refused, offset + first + 1)
+        if column.name not in coded:
+            columns.append(batch[column.name].cast(pa.int64()))
+        elif column.is_integer:
+            numbers = [int(v) if _INTEGER.fullmatch(v) else 0 for v in coded[column.name].values]
+            columns.append(pa.array(np.array(numbers, np.int64)[coded[column.name].codes]))
+        else:
+            columns.append(batch[column.name])
+    return pa.record_batch(columns, schema=arrow_schema(schema))
 
 
-def _all_identifiers(values: pa.Array) -> bool:
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """Return the Arrow schema of typed encounters."""
+    text = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([(c.name, pa.int64() if c.is_integer else text) for c in schema])
+
+
+def _sound(column: Column, batch: pa.RecordBatch) -> bool:
     """Say so fast for the columns whose values are all distinct."""
-    return bool(pc.all(pc.match_substring_regex(values, "^[1-9][0-9]{0,14}$")).as_py())
+    if column.kind is not Kind.IDENTIFIER:
+        return False
+    matches = pc.match_substring_regex(batch[column.name], _IDENTIFIER)
+    return bool(pc.all(matches).as_py())
 
 
-def _accepted(column: Column, text: str) -> bool:
+def _verdict(column: Column, text: str) -> Level | None:
+    """Return what a value does; ``None`` for one that may stand in the column."""
     if not column.is_integer:
-        return column.accepts(text)
-    return _INTEGER.fullmatch(text) is not None and column.accepts(int(text))
+        return None if column.accepts(text) else column.level
+    if _INTEGER.fullmatch(text) is None:
+        return Level.ERROR
+    return None if column.accepts(int(text)) else column.level
 
 
-def _typed(batch: pa.RecordBatch, schema: Schema) -> pa.RecordBatch:
-    columns = [
-        batch[c.name].cast(pa.int64()) if c.is_integer else batch[c.name].dictionary_encode()
-        for c in schema
-    ]
-    return pa.record_batch(columns, names=schema.names)
+def _total(coded: Coded, counted: list[bool]) -> int:
+    return int(coded.spread(counted).sum()) if any(counted) else 0
 
 
-def _check_unique(table: pa.Table, where: str) -> None:
-    ids, counts = np.unique(table["encounter_id"].to_numpy(), return_counts=True)
-    repeated = ids[counts > 1]
-    if repeated.size:
-        shown = ", ".join(str(value) for value in repeated[:_SHOWN_VALUES])
-        raise InputError(
-            f"{where}: column 'encounter_id': {repeated.size} values stand twice: {shown}"
-        )
+def _breaks(rule: Rule, coded: dict[str, Coded]) -> Mask:
+    first = coded[rule.columns[0]]
+    applies = np.ones(first.codes.size, dtype=np.bool_)
+    for name, values in rule.condition.items():
+        wanted = {str(value) for value in values}
+        applies &= coded[name].spread([value in wanted for value in coded[name].values])
+    allowed = {str(value) for value in rule.values}
+    kept = np.ones(first.codes.size, dtype=np.bool_)
+    for name in rule.columns:
+        column = coded[name]
+        if not allowed.issuperset(column.values):
+            kept &= column.spread([value in allowed for value in column.values])
+    return applies & ~kept

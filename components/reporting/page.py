@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +16,14 @@ class _Table:
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    marked: Collection[int]
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    text: str
+    reasons: Sequence[str]
+    acts: bool
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,20 @@ class Page:
         """Add names with their values."""
         self.sections.append(("facts", facts))
 
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        """Add a table; left out when it has no rows."""
+    def verdict(self, text: str, reasons: Sequence[str], *, acts: bool) -> None:
+        """Add a decision and what it rests on; ``acts`` sets one that changes something apart."""
+        self.sections.append(("verdict", _Verdict(text, reasons, acts)))
+
+    def table(
+        self,
+        title: str,
+        header: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        marked: Collection[int] = (),
+    ) -> None:
+        """Add a table, some rows marked; left out when it has no rows."""
         if rows:
-            self.sections.append(("table", _Table(title, header, rows)))
+            self.sections.append(("table", _Table(title, header, rows, marked)))
 
     def figure(self, title: str, svg: str) -> None:
         """Add a figure that the project drew itself (its SVG is not escaped)."""

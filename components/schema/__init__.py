@@ -4,8 +4,10 @@ from components.schema.columns import (
     MISSING,
     Column,
     Kind,
+    Level,
+    Rule,
     Schema,
     encounter_schema,
 )
 
-__all__ = ["MISSING", "Column", "Kind", "Schema", "encounter_schema"]
+__all__ = ["MISSING", "Column", "Kind", "Level", "Rule", "Schema", "encounter_schema"]

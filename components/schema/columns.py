@@ -22,6 +22,13 @@ MISSING = "?"
 ICD9 = re.compile(r"(?:[0-9]{1,3}|[VE][0-9]{1,3})(?:\.[0-9]{1,2})?")
 
 
+class Level(StrEnum):
+    """What a broken rule does: refuse the whole file, or set the row aside."""
+
+    ERROR = "error"
+    QUARANTINE = "quarantine"
+
+
 class Kind(StrEnum):
     """What a column holds."""
 
@@ -58,6 +65,18 @@ class Column:
     def is_feature(self) -> bool:
         """Whether a model may see the column: neither identifier nor label."""
         return self.kind not in (Kind.IDENTIFIER, Kind.LABEL)
+
+    @property
+    def level(self) -> Level:
+        """What a value of the right type outside the domain does.
+
+        A closed list that does not hold a value means that the coding has changed, and identifiers
+        and labels leave no room for doubt: these refuse the file. A number out of range or a
+        malformed code is one encounter's trouble.
+        """
+        if self.open or self.kind in (Kind.NUMBER, Kind.ICD9):
+            return Level.QUARANTINE
+        return Level.ERROR
 
     def accepts(self, value: object) -> bool:
         """Whether ``value`` (an ``int`` for integer columns, else a ``str``) may stand here."""
@@ -116,10 +135,25 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule across columns that holds in the real file: *if* some columns, *then* others.
+
+    An encounter whose every column of ``condition`` holds one of its values must hold one of
+    ``values`` in each of ``columns``. An encounter that does not is set aside.
+    """
+
+    name: str
+    condition: Mapping[str, tuple[str | int, ...]]
+    columns: tuple[str, ...]
+    values: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
-    """The columns of an encounter, in file order."""
+    """The columns of an encounter, in file order, and the rules across them."""
 
     columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = ()
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -147,7 +181,7 @@ class Schema:
         return self.names[first : last + 1]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return the schema as a bundle carries it."""
+        """Return the columns as a bundle carries them; rules are ingest's alone."""
         return [column.to_json() for column in self.columns]
 
     @classmethod
@@ -160,4 +194,15 @@ class Schema:
 def encounter_schema() -> Schema:
     """Return the schema of the dataset: 50 columns, of which 47 are features."""
     text = resources.files("components.schema").joinpath("encounters.json").read_text("utf-8")
-    return Schema.from_json(json.loads(text)["columns"])
+    data = json.loads(text)
+    columns = Schema.from_json(data["columns"])
+    return Schema(columns.columns, tuple(_rule(rule, columns.drugs) for rule in data["rules"]))
+
+
+def _rule(data: Mapping[str, Any], drugs: tuple[str, ...]) -> Rule:
+    return Rule(
+        name=data["name"],
+        condition={name: tuple(values) for name, values in data["if"].items()},
+        columns=drugs if data["columns"] == "drugs" else tuple(data["columns"]),
+        values=tuple(data["values"]),
+    )

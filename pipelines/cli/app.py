@@ -11,6 +11,7 @@ import typer
 
 from components.errors import HealthPredictError, InputError
 from components.features.target import Target
+from pipelines.cli.data import data
 from pipelines.cli.options import DEFAULT_STATE, Output, OutputOption, StateOption
 from pipelines.state import State
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(data, name="data")
 
 
 def main() -> None:

@@ -86,8 +86,8 @@ class RunDisplay:
 
 
 _SUMMARIES = {
-    "ingest": "{rows:,} encounters, {removed:,} ended in death or hospice; "
-    "train {train_rows:,}, validation {validation_rows:,}, test {test_rows:,}",
+    "ingest": "{rows:,} encounters, {set_aside:,} set aside, {removed:,} ended in death or "
+    "hospice; train {train_rows:,}, validation {validation_rows:,}, test {test_rows:,}",
     "drift": "{reasons[0]}",
     "features": "{encoded_columns} encoded columns, target {target}",
     "tune": "{trials} trials, best {family}, validation AUC {validation_auc:.4f}",
@@ -120,6 +120,10 @@ def result_table(result: RunResult) -> Table:
     made = kind if result.decision is Decision.PROMOTED else ""
     table.add_row("version", f"{result.version}{made}" if result.version else "none serves")
     table.add_row("report", shown_path(result.report) if result.report else "none")
+    if result.batch and result.drift_report:
+        table.add_row("drift", shown_path(result.drift_report))
+    if result.quality_report:
+        table.add_row("quality", shown_path(result.quality_report))
     table.add_row("endpoint", result.endpoint or "none")
     return table
 

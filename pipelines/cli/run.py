@@ -87,7 +87,7 @@ def _run(request: RunRequest, state: State, console: Console) -> tuple[RunResult
     started = time.monotonic()
     result = _follow(folder, state, request.port, console)
     result.seconds = round(time.monotonic() - started, 1)
-    _keep_report(result, folder)
+    _keep_reports(result, folder)
     result.source, result.batch = result.source or source.uri, request.batch
     if (server := endpoint(state.root).read()) and server.alive:
         result.version, result.endpoint = server.version, server.url
@@ -103,10 +103,12 @@ def _check_interpreter() -> None:
         )
 
 
-def _keep_report(result: RunResult, folder: RunFolder) -> None:
-    """Copy the report to where a person finds it, under a name that a browser opens."""
-    if result.report:
-        result.report = shutil.copyfile(result.report, str(folder.path / "report.html"))
+def _keep_reports(result: RunResult, folder: RunFolder) -> None:
+    """Copy the reports to where a person finds them, under names that a browser opens."""
+    for name in ("report", "drift_report", "quality_report"):
+        if made := getattr(result, name):
+            kept = folder.path / f"{name}.html"
+            setattr(result, name, shutil.copyfile(made, str(kept)))
 
 
 def _follow(folder: RunFolder, state: State, port: int, console: Console) -> RunResult:

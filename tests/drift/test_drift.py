@@ -1,177 +1,236 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from builders import tiny_bundle
+from drift.changes import replaced, shifted
+from mlflow import MlflowClient
 
-from components.drift.decision import DriftDecision, decide
-from components.drift.statistics import ColumnDrift, column_drifts
-from components.drift.step import run
+from components.drift.decision import DriftDecision, DriftRules
+from components.drift.step import DriftOutputs, DriftTables, run
+from components.evaluation.scoring import score_table
 from components.events import Report
-from components.ingest.synthetic import synthesise
+from components.features.target import LABEL, Target
+from components.ingest.split import batch_cuts, eras, run_tables, sides
 from components.ingest.tables import Provenance, write_table
+from components.registry.drift_log import EXPERIMENT, DriftLog
+from components.registry.models import Alias, Registry
+from components.registry.store import BundleStore
 from components.schema import encounter_schema
+from components.settings import Settings
 
-THRESHOLD = 0.2
-REFERENCE, BATCH = 20_000, 16_000
-CALM = [ColumnDrift("age", 0.05), ColumnDrift("race", 0.01)]
+SOURCE = "synthetic:rows=16000&seed=11"
+TABLES = ("reference", "train", "validation", "batch")
+
+
+@dataclass
+class Bench:
+    """A store, and a stream to run the step on."""
+
+    folder: Path
+    settings: Settings
+    stream: pa.Table
+    report: Report
+
+    @property
+    def page(self) -> str:
+        return (self.folder / "page.html").read_text("utf-8")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "drift.json").read_text("utf-8"))
+        return found
+
+    @property
+    def logged(self) -> list[Any]:
+        client = MlflowClient(self.settings.tracking_uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        return list(client.search_runs([experiment.experiment_id])) if experiment else []
+
+    def promote(self, bundle: Path, auc: float) -> None:
+        uri = BundleStore(self.settings.bundle_store).put(bundle)
+        registry = Registry(self.settings)
+        tags = {"metric.auc": str(auc), "metric.rows": "3000", "metric.prevalence": "0.45"}
+        version = registry.register(uri, "", tags)
+        registry.point(Alias.PRODUCTION, version.number)
+
+    def run(
+        self,
+        batch: int,
+        change: Callable[[pa.Table], pa.Table] = lambda table: table,
+        rules: DriftRules | None = None,
+        source: str = SOURCE,
+    ) -> DriftDecision:
+        ids = self.stream["encounter_id"].to_numpy()
+        cuts = batch_cuts(ids)
+        patient = sides(self.stream["patient_nbr"].to_numpy())
+        masks = run_tables(eras(ids, cuts), patient, batch)
+        provenance = Provenance(source, "0" * 64, ids.size, synthetic=True, batch=batch, cuts=cuts)
+        for name in TABLES:
+            table = self.stream.filter(pa.array(masks[name]))
+            table = change(table) if name == "batch" else table
+            write_table(table, str(self.folder / name), provenance)
+        return run(
+            DriftTables(*(str(self.folder / name) for name in TABLES)),
+            rules or DriftRules(),
+            DriftOutputs(str(self.folder / "page.html"), str(self.folder / "drift.json")),
+            self.settings,
+            self.report,
+        )
 
 
 @pytest.fixture(scope="module")
-def cohort() -> pa.Table:
-    return synthesise(REFERENCE + BATCH, seed=11)
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "tiny"
+    tiny_bundle(path)
+    return path
 
 
-@pytest.fixture(scope="module")
-def halves(cohort: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return a reference and a batch drawn from the same encounters, whatever their time."""
-    order = np.random.default_rng(0).permutation(cohort.num_rows)
-    return cohort.take(order[:REFERENCE]), cohort.take(order[REFERENCE:])
+@pytest.fixture
+def bench(tmp_path: Path, settings: Callable[..., Settings], cohort: pa.Table) -> Bench:
+    return Bench(tmp_path, settings(), cohort, Report("drift"))
 
 
-def psi(reference: pa.Table, batch: pa.Table) -> dict[str, float]:
-    return {d.column: d.psi for d in column_drifts(reference, batch, encounter_schema())}
+@pytest.fixture
+def promoted(bench: Bench, bundle: Path) -> Bench:
+    bench.promote(bundle, auc=production_auc(bench.stream, bundle))
+    return bench
 
 
-def shifted(table: pa.Table, column: str, share: float) -> pa.Table:
-    """Give the first rows of a table the largest number, or the last level, of a column."""
-    known = encounter_schema()[column]
-    value = known.values[-1] if known.values else known.maximum
-    first = pa.array(np.arange(table.num_rows) < share * table.num_rows)
-    changed = pc.if_else(first, pa.scalar(value, table[column].type), table[column])
-    return table.set_column(table.column_names.index(column), column, changed)
+def production_auc(table: pa.Table, bundle: Path) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    from components.registry.bundle import load_bundle
+
+    risks = score_table(load_bundle(bundle), table)
+    return float(roc_auc_score(Target.ANY.labels(table), risks))
 
 
-def test_a_table_has_not_drifted_from_itself(cohort: pa.Table) -> None:
-    found = psi(cohort, cohort)
-    assert set(found) == {column.name for column in encounter_schema().features}
-    assert set(found.values()) == {0.0}
+def race(table: pa.Table) -> pa.Table:
+    return shifted(table, "race", 0.5)
 
 
-def test_rows_in_another_order_have_not_drifted(cohort: pa.Table) -> None:
-    order = np.random.default_rng(1).permutation(cohort.num_rows)
-    assert max(psi(cohort, cohort.take(order)).values()) == pytest.approx(0.0, abs=1e-12)
+def test_the_initial_training_compares_nothing(bench: Bench) -> None:
+    assert bench.run(0) == DriftDecision(True, ("initial training",))
+    assert "initial training" in bench.page
+    assert bench.report.facts["retrain"] is True
+    assert bench.report.facts["largest_psi"] == 0.0
+    assert bench.summary["columns"] == []
 
 
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=5, deadline=None)
-def test_draws_from_the_same_population_stay_far_below_the_threshold(seed: int) -> None:
-    cohort = synthesise(REFERENCE + BATCH, seed=11)
-    order = np.random.default_rng(seed).permutation(cohort.num_rows)
-    found = psi(cohort.take(order[:REFERENCE]), cohort.take(order[REFERENCE:]))
-    assert max(found.values()) < THRESHOLD / 2
+def test_without_production_the_batch_is_held_against_the_earliest_fifth(bench: Bench) -> None:
+    decision = bench.run(2)
+    assert decision == DriftDecision(True, ("no production model yet",))
+    assert len(bench.summary["columns"]) == len(encounter_schema().features)
+    assert bench.summary["performance"]["production"] is None
+    assert "in the earliest fifth" in bench.page
 
 
-@pytest.mark.parametrize(
-    "column", ["number_inpatient", "time_in_hospital", "age", "payer_code", "admission_type_id"]
-)
-def test_psi_grows_with_a_shift_and_with_nothing_else(
-    halves: tuple[pa.Table, pa.Table], column: str
-) -> None:
-    reference, batch = halves
-    found = [psi(reference, shifted(batch, column, share)) for share in (0.0, 0.05, 0.2, 0.6)]
-    sizes = [part[column] for part in found]
-    assert sizes == sorted(sizes)
-    assert sizes[0] < 0.01
-    assert sizes[-1] > THRESHOLD
-    others = [{name: value for name, value in part.items() if name != column} for part in found]
-    assert all(other == others[0] for other in others)
-
-
-def test_a_shifted_column_stands_first(halves: tuple[pa.Table, pa.Table]) -> None:
-    reference, batch = halves
-    drifts = column_drifts(reference, shifted(batch, "race", 0.5), encounter_schema())
-    assert drifts[0].column == "race"
-    assert [d.psi for d in drifts] == sorted((d.psi for d in drifts), reverse=True)
-
-
-def test_a_value_that_the_reference_never_held_is_a_finite_drift(
-    halves: tuple[pa.Table, pa.Table],
-) -> None:
-    reference, batch = halves
-    new = batch.set_column(
-        batch.column_names.index("payer_code"), "payer_code", pa.array(["new"] * batch.num_rows)
-    )
-    found = psi(reference, new)["payer_code"]
-    assert THRESHOLD < found < 100
-
-
-def test_codes_that_differ_after_the_point_are_the_same_diagnosis(cohort: pa.Table) -> None:
-    at = cohort.column_names.index("diag_1")
-    first = cohort.set_column(at, "diag_1", pa.array(["250.1"] * cohort.num_rows))
-    second = cohort.set_column(at, "diag_1", pa.array(["250.83"] * cohort.num_rows))
-    assert psi(first, second)["diag_1"] == 0.0
-
-
-def test_numbers_are_compared_by_deciles_of_the_reference() -> None:
-    schema = encounter_schema()
-    base = synthesise(1000, seed=1)
-    at = base.column_names.index("num_lab_procedures")
-    reference = base.set_column(at, "num_lab_procedures", pa.array([*range(1, 101)] * 10))
-    batch = base.set_column(at, "num_lab_procedures", pa.array([*range(1, 51)] * 20))
-    by_hand = 5 * (0.2 - 0.1) * np.log(0.2 / 0.1) + 5 * (1e-4 - 0.1) * np.log(1e-4 / 0.1)
-    found = {d.column: d.psi for d in column_drifts(reference, batch, schema)}
-    assert found["num_lab_procedures"] == pytest.approx(by_hand)
-
-
-@pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("psi", [0.0, 5.0])
-def test_batch_0_always_trains(psi: float, force: bool) -> None:
-    decision = decide([ColumnDrift("age", psi)], 0, THRESHOLD, force)
-    assert decision == DriftDecision(True, ("initial training",))
-
-
-def test_a_calm_batch_needs_no_retraining_and_names_the_largest_shift() -> None:
-    decision = decide(CALM, 1, THRESHOLD, force=False)
+def test_a_calm_batch_keeps_production_and_says_why(promoted: Bench) -> None:
+    decision = promoted.run(1)
     assert not decision.retrain
-    assert decision.reasons == ("no column drifted; largest shift: age PSI 0.050, below 0.2",)
+    facts = promoted.report.facts
+    assert facts["reasons"] == list(decision.reasons)
+    assert facts["drift_report"] == str(promoted.folder / "page.html")
+    assert facts["drifted_columns"] == 0
+    assert 0.45 < facts["classifier_auc"] < 0.55
+    assert facts["largest_psi"] == pytest.approx(promoted.summary["columns"][0]["psi"], abs=1e-4)
+    assert facts["largest_psi_column"] == promoted.summary["columns"][0]["column"]
+    for shown in ("Drift of batch 1", "Keep the production model", "synthetic data", "version 1"):
+        assert shown in promoted.page
+    assert all(column.name in promoted.page for column in encounter_schema().features)
 
 
-def test_force_retrains_on_a_calm_batch_and_says_so() -> None:
-    decision = decide(CALM, 1, THRESHOLD, force=True)
+def test_a_drifted_column_retrains_and_is_marked(promoted: Bench) -> None:
+    decision = promoted.run(1, race)
+    assert decision.retrain
+    assert decision.reasons[0].startswith("drifted: race PSI ")
+    assert promoted.report.facts["drifted_columns"] == 1
+    assert promoted.page.count('<tr class="marked"><td>race</td>') == 1
+    assert "1 of 47 drifted" in promoted.page
+
+
+def test_force_retrains_on_a_calm_batch(promoted: Bench) -> None:
+    decision = promoted.run(1, rules=replace(DriftRules(), force=True))
     assert decision.retrain
     assert decision.reasons[0] == "forced by drift_force"
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_every_drifted_column_is_named_from_the_threshold_on(force: bool) -> None:
-    drifts = [ColumnDrift("payer_code", 1.5), ColumnDrift("age", 0.2), ColumnDrift("race", 0.19)]
-    decision = decide(drifts, 3, THRESHOLD, force)
-    assert decision == DriftDecision(True, ("drifted: payer_code PSI 1.50, age PSI 0.20",))
+def test_labels_that_no_longer_follow_the_risk_retrain(promoted: Bench, bundle: Path) -> None:
+    def turned(table: pa.Table) -> pa.Table:
+        labels = np.random.default_rng(0).permutation(table[LABEL].to_numpy(zero_copy_only=False))
+        return replaced(table, LABEL, labels.tolist())
+
+    promoted.promote(bundle, auc=0.75)
+    decision = promoted.run(1, turned)
+    assert decision.retrain
+    (reason,) = decision.reasons
+    assert reason.startswith("production AUC fell by 0.2")
+    assert "from 0.750" in reason
 
 
-@pytest.mark.parametrize(
-    ("share", "batch", "retrain", "shown"),
-    [
-        (0.0, 2, False, "keep the production model"),
-        (0.5, 2, True, "drifted: race PSI"),
-        (0.0, 0, True, "initial training"),
-    ],
-)
-def test_the_step_decides_and_writes_the_page(
-    tmp_path: Path,
-    halves: tuple[pa.Table, pa.Table],
-    share: float,
-    batch: int,
-    retrain: bool,
-    shown: str,
+def test_production_whose_auc_was_not_recorded_is_measured_and_not_blamed(
+    bench: Bench, bundle: Path
 ) -> None:
-    reference, newest = halves
-    paths = [str(tmp_path / name) for name in ("reference", "batch", "page.html")]
-    provenance = Provenance("synthetic:rows=36000", "0" * 64, 36_000, synthetic=True, batch=batch)
-    write_table(reference, paths[0], provenance)
-    write_table(shifted(newest, "race", share), paths[1], provenance)
-    report = Report("drift")
-    decision = run(paths[0], paths[1], THRESHOLD, False, paths[2], report)
-    page = Path(paths[2]).read_text("utf-8")
-    assert decision.retrain is report.facts["retrain"] is retrain
-    assert report.facts["reasons"] == list(decision.reasons)
-    assert f"Drift of batch {batch}" in page
-    assert "synthetic data" in page
-    assert shown in page
-    assert all(column.name in page for column in encounter_schema().features)
+    uri = BundleStore(bench.settings.bundle_store).put(bundle)
+    registry = Registry(bench.settings)
+    registry.point(Alias.PRODUCTION, registry.register(uri, "", {}).number)
+    assert not bench.run(1).retrain
+    assert bench.summary["performance"]["drop"] is None
+    assert bench.summary["performance"]["production"]["value"] == pytest.approx(
+        bench.report.facts["production_auc"], abs=1e-4
+    )
+    assert "not recorded" in bench.page
+
+
+def test_labels_that_have_not_arrived_keep_production_by_its_columns(promoted: Bench) -> None:
+    def unlabelled(table: pa.Table) -> pa.Table:
+        return replaced(table, LABEL, [None] * table.num_rows)
+
+    assert not promoted.run(1, unlabelled).retrain
+    assert promoted.report.facts["production_auc"] is None
+    assert promoted.report.facts["prevalence"] is None
+
+
+def test_the_report_is_one_page_that_fetches_nothing(promoted: Bench) -> None:
+    promoted.run(1)
+    for fetch in ("<script", "<link", "<img", "<iframe", "@import", "src=", "url(http"):
+        assert fetch not in promoted.page
+    assert promoted.page.count("<svg") == promoted.page.count("</svg>") == 2
+
+
+def test_each_run_is_logged_with_its_report(promoted: Bench) -> None:
+    promoted.run(1, race)
+    (run_,) = promoted.logged
+    assert run_.info.status == "FINISHED"
+    assert run_.data.tags["batch"] == "1"
+    assert run_.data.tags["decision"] == "retrain"
+    assert run_.data.tags["largest_psi_column"] == "race"
+    facts = promoted.report.facts
+    for name in ("largest_psi", "drifted_columns", "classifier_auc", "production_auc"):
+        assert run_.data.metrics[name] == pytest.approx(facts[name], abs=1e-4)
+    client = MlflowClient(promoted.settings.tracking_uri)
+    artifacts = [file.path for file in client.list_artifacts(run_.info.run_id)]
+    assert artifacts == ["drift.html", "drift.json"]
+
+
+def test_the_trend_shows_the_last_run_of_each_batch_of_this_source(promoted: Bench) -> None:
+    promoted.run(1, race, source="another")
+    promoted.run(0)
+    promoted.run(1, race)
+    promoted.run(1)
+    promoted.run(2, race)
+    records = DriftLog(promoted.settings).batches(SOURCE)
+    assert [(r.batch, r.retrain) for r in records] == [(0, True), (1, False), (2, True)]
+    assert records[2].largest_psi_column == "race"
+    trend = promoted.page.partition("the last run of each")[2].partition("</table>")[0]
+    assert trend.count("<tr>") == 3
+    assert "keep" in trend
+    assert "retrain" in trend

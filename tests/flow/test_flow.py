@@ -150,12 +150,18 @@ def test_a_candidate_below_the_floor_is_refused_and_production_stays(
 def test_a_batch_that_did_not_drift_is_scored_and_trains_nothing(
     installation: Installation, second: tuple[Server, dict[str, Any]]
 ) -> None:
-    answer = installation.run("--batch", "2", "--param", "drift_threshold=9")
+    lifted = ("threshold=9", "max_shift=9", "classifier_auc=1", "max_auc_drop=1")
+    params = [text for line in lifted for text in ("--param", f"drift_{line}")]
+    answer = installation.run("--batch", "2", *params)
     assert answer["decision"] == "kept"
     assert answer["batch"] == 2
     assert answer["metrics"]["candidate"] is None
     assert answer["metrics"]["production"]["rows"] > 1000
-    assert Path(answer["report"]).exists()
+    for name in ("report", "drift_report", "quality_report"):
+        assert "</html>" in Path(answer[name]).read_text("utf-8")
+    published = installation.state / "data" / "drift" / "reports"
+    assert {path.name for path in published.iterdir()} >= {"batch-2.html", "batch-2.json"}
+    assert any(reason.startswith("no column drifted") for reason in answer["reasons"])
 
 
 @pytest.mark.parametrize(

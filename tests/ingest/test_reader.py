@@ -12,14 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders import LABELS, random_rows, rows_table
+from builders import LABELS, checked, random_rows, rows_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.errors import InputError
 from components.ingest.reader import read_batches
-from components.ingest.validate import validate
-from components.schema import encounter_schema
+from components.schema import Kind, encounter_schema
 
 MEMBER = "dataset_diabetes/diabetic_data.csv"
 LONGEST_MESSAGE = 1200
@@ -75,9 +74,8 @@ def read(path: Path) -> pa.Table:
 
 
 def loaded(path: Path) -> pa.Table:
-    """Read and validate, as ingest does."""
-    schema = encounter_schema()
-    return validate(read_batches(path, schema), schema, str(path))
+    """Read and check, as ingest does; nothing may be set aside."""
+    return checked(read_batches(path, encounter_schema()), str(path), most_aside=0.0)[0]
 
 
 def complaint(path: Path) -> str:
@@ -117,6 +115,10 @@ SAME: dict[str, Callable[[pa.Table], bytes]] = {
     "zip with another table": lambda table: zip_bytes(
         {"dataset_diabetes/IDs_mapping.csv": b"a,b\n", MEMBER: csv_bytes(table)}
     ),
+    "csv of quoted fields": lambda table: b"\n".join(
+        b",".join(b'"%s"' % cell for cell in line.split(b","))
+        for line in csv_bytes(table).splitlines()
+    ),
     "zip of macOS": lambda table: zip_bytes(
         {
             "__MACOSX/": b"",
@@ -142,6 +144,24 @@ def test_the_same_rows_give_the_same_table_from_every_kind_of_file(
     assert read(path).to_pydict() == as_text(encounters()).to_pydict()
 
 
+def test_text_is_dictionary_encoded_but_for_the_identifiers(tmp_path: Path) -> None:
+    for kind in ("csv", "parquet of text"):
+        path = tmp_path / "encounters"
+        path.write_bytes(SAME[kind](encounters()))
+        for column in encounter_schema():
+            found = read(path)[column.name].type
+            assert pa.types.is_string(found) == (column.kind is Kind.IDENTIFIER)
+
+
+def test_a_comma_in_quotes_does_not_end_a_field(tmp_path: Path) -> None:
+    path = tmp_path / "encounters.csv"
+    quoted = csv_bytes(encounters()).splitlines(keepends=True)
+    cells = quoted[1].split(b",")
+    cells[11] = b'"Surgery, general"'
+    path.write_bytes(b"".join([quoted[0], b",".join(cells), *quoted[2:]]))
+    assert read(path)["medical_specialty"][0].as_py() == "Surgery, general"
+
+
 def test_the_kind_of_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "encounters.csv"
     path.write_bytes(parquet_bytes(encounters()))
@@ -156,6 +176,27 @@ def test_a_file_of_many_blocks_is_read_whole(tmp_path: Path) -> None:
     batches = list(read_batches(path, encounter_schema()))
     assert len(batches) > 1
     assert sum(batch.num_rows for batch in batches) == rows
+
+
+def test_a_ragged_row_is_named_by_its_line_however_late_it_stands(tmp_path: Path) -> None:
+    lines = csv_bytes(encounters()).splitlines(keepends=True)
+    many = lines[1:] * 1500
+    many[-3] = many[-3].rpartition(b",")[0] + b"\n"
+    path = tmp_path / "large.csv"
+    path.write_bytes(lines[0] + b"".join(many))
+    assert f"line {len(many) - 1} has 49 fields instead of 50" in refusal(path)
+
+
+def test_a_line_longer_than_a_block_is_refused_with_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_bytes(csv_bytes(encounters()).replace(b"Caucasian", b"x" * 40_000_000, 1))
+    assert "a line is longer than 8 MiB" in refusal(path)
+
+
+def test_a_field_of_ten_megabytes_is_refused_and_not_quoted_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_bytes(csv_bytes(encounters()).replace(b"Caucasian", b"x" * 10_000_000, 1))
+    assert "column 'race': 1 values refused" in refusal(path)
 
 
 def edited(change: Callable[[list[list[str]]], None]) -> bytes:
@@ -188,6 +229,10 @@ def shorten_a_row(rows: list[list[str]]) -> None:
     del rows[7][-1]
 
 
+def swap_two_headers(rows: list[list[str]]) -> None:
+    rows[0][4], rows[0][5] = rows[0][5], rows[0][4]
+
+
 def half(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
@@ -208,6 +253,10 @@ BAD: dict[str, tuple[Callable[[], bytes], Sequence[str]]] = {
     "an unknown column": (lambda: edited(add_a_column), ["unknown 'ward'"]),
     "a repeated column": (lambda: edited(repeat_a_column), ["repeated 'age'"]),
     "a renamed column": (lambda: edited(rename_a_column), ["missing 'age'; unknown 'Age'"]),
+    "two headers swapped": (
+        lambda: edited(swap_two_headers),
+        ["column 'age': 40 values refused, first in row 1: "],
+    ),
     "a ragged row": (lambda: edited(shorten_a_row), ["line 8 has 49 fields instead of 50"]),
     "a truncated zip": (lambda: half(SAME["zip"](encounters())), ["truncated", "zip"]),
     "a truncated gzip": (lambda: half(SAME["gzip"](encounters())), ["truncated"]),

@@ -14,6 +14,7 @@ import pytest
 
 from components.errors import InputError
 from components.ingest.source import SyntheticSpec, UnreachableError, digest, fetch
+from components.ingest.synthetic.drifts import Drift
 
 CONTENT = b"encounter_id,patient_nbr\n" + bytes(range(256)) * 9000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -47,13 +48,13 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_path_is_read_where_it_lies(file: Path, tmp_path: Path) -> None:
     found = fetch(str(file), tmp_path / "cache")
-    assert (found.path, found.sha256) == (file, SHA256)
+    assert (found.paths, found.sha256) == ((file,), SHA256)
     assert not (tmp_path / "cache").exists()
 
 
 def test_a_file_uri_is_read_where_it_lies(file: Path, tmp_path: Path) -> None:
     assert "%20" in file.as_uri()
-    assert fetch(file.as_uri(), tmp_path / "cache").path == file
+    assert fetch(file.as_uri(), tmp_path / "cache").paths == (file,)
 
 
 @pytest.mark.parametrize("sha256", [SHA256, SHA256.upper(), ""])
@@ -72,8 +73,43 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "no such file" in refusal((tmp_path / "nowhere.csv").as_uri(), tmp_path)
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert "is a folder" in refusal(str(tmp_path), tmp_path)
+PARTS = {"part-0.parquet": b"PAR1 first", "part-1.parquet": b"PAR1 second"}
+PARTS_SHA256 = hashlib.sha256(
+    "".join(f"{n} {hashlib.sha256(c).hexdigest()}\n" for n, c in PARTS.items()).encode()
+).hexdigest()
+NO_PARTS = ("_SUCCESS", ".part-9.parquet", "_part-8.parquet", "readme.txt")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "my parts"
+    (path / "below").mkdir(parents=True)
+    for name in reversed(PARTS):
+        (path / name).write_bytes(PARTS[name])
+    for name in (*NO_PARTS, "below/part-7.parquet"):
+        (path / name).write_bytes(b"no part")
+    return path
+
+
+def test_the_parts_of_a_folder_are_read_where_they_lie(folder: Path, tmp_path: Path) -> None:
+    for uri in (str(folder), folder.as_uri(), f"{folder.as_uri()}/"):
+        found = fetch(uri, tmp_path / "cache", PARTS_SHA256)
+        assert found.paths == tuple(folder / name for name in PARTS)
+        assert found.sha256 == PARTS_SHA256
+
+
+def test_a_folder_with_another_checksum_is_refused(folder: Path, tmp_path: Path) -> None:
+    assert PARTS_SHA256 in refusal(str(folder), tmp_path, "0" * 64)
+
+
+def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "_SUCCESS").touch()
+    assert "is a folder without a *.parquet file" in refusal(str(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket/data.csv", "ftp://example.org/data.csv"])
+def test_a_scheme_that_is_not_supported_is_refused(tmp_path: Path, uri: str) -> None:
+    assert "is not supported" in refusal(uri, tmp_path)
 
 
 @pytest.mark.parametrize("uri", ["example.org/diabetes.zip", "diabetes.zip"])
@@ -97,6 +133,20 @@ def test_a_word_is_no_source(tmp_path: Path) -> None:
 )
 def test_a_synthetic_uri_says_rows_and_seed(uri: str, rows: int, seed: int) -> None:
     assert SyntheticSpec.parse(uri) == SyntheticSpec(rows, seed)
+
+
+@pytest.mark.parametrize("drift", Drift)
+def test_a_synthetic_uri_says_how_it_drifts(drift: Drift) -> None:
+    spec = SyntheticSpec.parse(f"synthetic:rows=500&drift={drift}")
+    assert spec == SyntheticSpec(500, 0, drift)
+    assert SyntheticSpec(500, 0).drift is Drift.CALENDAR
+
+
+@pytest.mark.parametrize("query", ["rows=9&drift=sudden", "rows=9&drifts=none"])
+def test_a_drift_that_is_not_known_is_refused_with_those_that_are(query: str) -> None:
+    with pytest.raises(InputError, match=f"drift is one of {', '.join(Drift)}$") as refused:
+        SyntheticSpec.parse(f"synthetic:{query}")
+    one_line(refused.value, query)
 
 
 @pytest.mark.parametrize("query", ["", "rows", "rows=x", "rows=1.5", "seed=1", "rows=9&era=2"])
@@ -163,9 +213,9 @@ def test_a_web_address_is_downloaded_under_its_checksum(
     tmp_path: Path, web: Web, name: str
 ) -> None:
     found = fetch(f"{web.url}/{name}", tmp_path / "cache")
-    assert (found.path, found.sha256) == (tmp_path / "cache" / SHA256, SHA256)
-    assert found.path.read_bytes() == CONTENT
-    assert list((tmp_path / "cache").iterdir()) == [found.path]
+    assert (found.paths, found.sha256) == ((tmp_path / "cache" / SHA256,), SHA256)
+    assert found.paths[0].read_bytes() == CONTENT
+    assert list((tmp_path / "cache").iterdir()) == [*found.paths]
 
 
 @pytest.mark.parametrize("sha256", [SHA256, SHA256.upper()])
@@ -181,7 +231,7 @@ def test_a_damaged_download_is_not_taken_for_the_one_that_was_kept(
     tmp_path: Path, web: Web
 ) -> None:
     (tmp_path / SHA256).write_bytes(CONTENT[:-1])
-    assert digest(fetch(f"{web.url}/data.csv", tmp_path, SHA256).path) == SHA256
+    assert digest(fetch(f"{web.url}/data.csv", tmp_path, SHA256).paths[0]) == SHA256
 
 
 def test_a_download_with_another_checksum_is_refused_and_not_kept(tmp_path: Path, web: Web) -> None:
@@ -208,7 +258,7 @@ def test_an_object_in_s3_is_downloaded(tmp_path: Path, s3_client: Any, bucket: s
     s3_client.put_object(Bucket=bucket, Key="raw/my data.csv", Body=CONTENT)
     found = fetch(f"s3://{bucket}/raw/my data.csv", tmp_path, SHA256)
     assert found.sha256 == SHA256
-    assert found.path.read_bytes() == CONTENT
+    assert found.paths[0].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -216,7 +266,7 @@ def test_an_object_in_s3_is_downloaded(tmp_path: Path, s3_client: Any, bucket: s
     [
         ("nowhere.csv", "does not exist"),
         ("raw/nowhere.csv", "does not exist"),
-        ("", "non key-like path"),
+        ("nowhere/", "does not exist"),
     ],
 )
 def test_an_object_that_s3_does_not_hold_is_unreachable(
@@ -239,3 +289,50 @@ def test_an_s3_server_that_is_down_is_unreachable(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert f"127.0.0.1:{port}" in unreachable("s3://bucket/data.csv", tmp_path)
+
+
+@pytest.fixture
+def prefix(s3_client: Any, bucket: str) -> str:
+    for name in (*NO_PARTS, "below/part-7.parquet"):
+        s3_client.put_object(Bucket=bucket, Key=f"raw/my parts/{name}", Body=b"no part")
+    for name in reversed(PARTS):
+        s3_client.put_object(Bucket=bucket, Key=f"raw/my parts/{name}", Body=PARTS[name])
+    return f"s3://{bucket}/raw/my parts"
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_parts_below_a_prefix_are_downloaded(tmp_path: Path, prefix: str, slash: str) -> None:
+    found = fetch(prefix + slash, tmp_path)
+    assert [path.read_bytes() for path in found.paths] == list(PARTS.values())
+    assert found.sha256 == PARTS_SHA256
+
+
+def test_the_parts_at_the_root_of_a_bucket_are_downloaded(
+    tmp_path: Path, s3_client: Any, bucket: str
+) -> None:
+    s3_client.put_object(Bucket=bucket, Key="part-0.parquet", Body=b"PAR1")
+    for uri in (f"s3://{bucket}", f"s3://{bucket}/"):
+        assert fetch(uri, tmp_path).paths[0].read_bytes() == b"PAR1"
+
+
+def test_the_parts_of_a_known_checksum_need_no_second_download(
+    tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fetch(prefix, tmp_path, PARTS_SHA256)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert fetch(prefix, tmp_path, PARTS_SHA256.upper()) == first
+    first.paths[1].write_bytes(b"damaged")
+    with pytest.raises(UnreachableError):
+        fetch(prefix, tmp_path, PARTS_SHA256)
+
+
+def test_parts_with_another_checksum_are_refused(tmp_path: Path, prefix: str) -> None:
+    assert PARTS_SHA256 in refusal(prefix, tmp_path, "0" * 64)
+
+
+def test_a_prefix_without_parts_is_refused(tmp_path: Path, s3_client: Any, bucket: str) -> None:
+    s3_client.put_object(Bucket=bucket, Key="raw/_SUCCESS", Body=b"")
+    assert "is a folder without a *.parquet file" in refusal(f"s3://{bucket}/raw/", tmp_path)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from components.errors import InputError
 from components.ingest.reader import read_batches
 from components.ingest.synthetic import synthesise
-from components.ingest.synthetic.draw import DEATHS
+from components.ingest.synthetic.drifts import DEATHS
 from components.schema import Kind, encounter_schema
 
 MAIN = (

@@ -1,5 +1,6 @@
 """A synthetic cohort of the dataset's schema, drawn from aggregates of the published file."""
 
 from components.ingest.synthetic.draw import synthesise
+from components.ingest.synthetic.drifts import Drift
 
-__all__ = ["synthesise"]
+__all__ = ["Drift", "synthesise"]

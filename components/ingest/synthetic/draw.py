@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from components.errors import InputError
-from components.ingest.synthetic.patients import Slots, draw_slots
+from components.ingest.synthetic.drifts import DEATHS, Drift, apply_drift
+from components.ingest.synthetic.patients import Slots, draw_slots, stationary
 from components.ingest.synthetic.sampling import Floats, Ints
 from components.ingest.synthetic.tables import (
     EARLIER,
@@ -22,15 +23,19 @@ from components.ingest.synthetic.tables import (
 )
 from components.schema import MISSING, Column, encounter_schema
 
-DEATHS = (11, 19, 20, 21)
 LABELS = ("<30", ">30", "NO")
 EARLY, LATE, NONE = range(3)
 
 
-def synthesise(rows: int, seed: int) -> pa.Table:
+def synthesise(rows: int, seed: int, drift: Drift = Drift.CALENDAR) -> pa.Table:
     """Return ``rows`` synthetic encounters, sorted by ``encounter_id``; same arguments, same table.
 
     Columns stand in schema order: int64 for integer columns, string for the others.
+
+    Args:
+        rows: number of encounters.
+        seed: of every draw.
+        drift: how they change over time.
 
     Raises:
         InputError: ``rows`` is below 1.
@@ -39,13 +44,18 @@ def synthesise(rows: int, seed: int) -> pa.Table:
         raise InputError(f"cannot synthesise {rows} rows: ask for at least 1")
     cohort, rng = load_cohort(), np.random.default_rng(seed)
     slots = draw_slots(cohort, rows, rng)
+    if drift is not Drift.CALENDAR:
+        slots = stationary(cohort, slots, rng)
     levels = _draw_levels(cohort, slots, rng)
     variables = [v for name, v in cohort.variables.items() if name != EARLIER]
     picks = {v.name: v.draw_values(slots.era, levels[v.name], rng) for v in variables}
     label = _draw_labels(cohort, slots, levels, picks, rng)
-    order = _match(slots, label, rng)
+    if drift is Drift.CALENDAR:
+        order = _match(slots, label, rng)
+    else:
+        order = _match_dead(slots, _dead(cohort, picks), rng)
     picks = {name: pick[order] for name, pick in picks.items()}
-    return _table(cohort, slots, picks, label[order])
+    return apply_drift(_table(cohort, slots, picks, label[order]), drift, seed)
 
 
 def _draw_levels(cohort: Cohort, slots: Slots, rng: np.random.Generator) -> dict[str, Ints]:
@@ -74,9 +84,15 @@ def _draw_labels(
     chance = 1.0 / (1.0 + np.exp(-logit))
     again, early = rng.random((2, slots.era.size)) < chance
     label = np.where(again, np.where(early, EARLY, LATE), NONE)
+    return np.where(_dead(cohort, picks), NONE, label)
+
+
+def _dead(cohort: Cohort, picks: dict[str, Ints]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     disposition = cohort.variables["discharge_disposition_id"]
-    dead = np.isin(np.array(disposition.values), DEATHS)[picks[disposition.name]]
-    return np.where(dead, NONE, label)
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.isin(
+        np.array(disposition.values), DEATHS
+    )[picks[disposition.name]]
+    return found
 
 
 def _match(slots: Slots, label: Ints, rng: np.random.Generator) -> Ints:
@@ -90,6 +106,22 @@ def _match(slots: Slots, label: Ints, rng: np.random.Generator) -> Ints:
     row_key = slots.group + np.choose(label, (0.8 * 0.8 * noise[1], 0.8 * noise[1], 0.9))
     order = np.empty_like(label)
     order[np.argsort(slot_key)] = np.argsort(row_key)
+    return order
+
+
+def _match_dead(
+    slots: Slots, dead: np.ndarray[tuple[int], np.dtype[np.bool_]], rng: np.random.Generator
+) -> Ints:
+    """Give slots without a later encounter to the dead, all others at random.
+
+    Labels are not matched with returns: those become rarer towards the end of the file, and the
+    share of readmitted encounters would fall with them.
+    """
+    noise = rng.random((2, dead.size))
+    order = np.empty_like(slots.group)
+    order[np.argsort(slots.group + 0.5 * ~slots.returns + 0.49 * noise[0])] = np.argsort(
+        slots.group + np.where(dead, 0.99, 0.98 * noise[1])
+    )
     return order
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,24 @@ def draw_slots(cohort: Cohort, rows: int, rng: np.random.Generator) -> Slots:
         returns=nth + 1 < size[patient],
         encounter_id=_encounter_ids(cohort, rows, rng),
         patient_nbr=_patient_numbers(cohort, size.size, rng)[patient],
+    )  # fmt: skip
+
+
+def stationary(cohort: Cohort, slots: Slots, rng: np.random.Generator) -> Slots:
+    """Make what an encounter is independent of when it is.
+
+    Persons are dealt out anew among the patients, who no longer age, and (era, earlier encounters)
+    among the slots.
+    """
+    _, first, who = np.unique(slots.patient_nbr, return_index=True, return_inverse=True)
+    person = first[rng.permutation(first.size)][who]
+    place = rng.permutation(slots.era.size)
+    race, gender, age = slots.race[person], slots.gender[person], slots.age[person]
+    era, earlier = slots.era[place], slots.earlier[place]
+    group = np.ravel_multi_index((era, race, gender, age, earlier), cohort.shape[:5])
+    return replace(
+        slots, era=era, race=race, gender=gender, age=age, earlier=earlier,
+        group=group.astype(np.int64),
     )  # fmt: skip
 
 
