@@ -31,7 +31,10 @@ whatever the encounter's columns say."""
 DEATHS = (11, 19, 20, 21)
 """Discharge dispositions after which nobody is readmitted."""
 
-_TRIES = 8
+_TRIES = 20
+_HIGHEST = 0.99
+"""No value is moved beyond this quantile of the earliest fifth: a value that was hardly ever seen
+before would be a drift of another kind, and of no stated size."""
 
 
 class Drift(StrEnum):
@@ -73,7 +76,7 @@ def _shifted(
     column = encounter_schema()[name]
     texts = None if column.is_integer else pa.array(column.values, pa.string())
     old: Ints = _ranks(table[name], texts)
-    most = column.maximum if texts is None else len(texts) - 1
+    most = int(np.quantile(old[batch == 0], _HIGHEST))
     new = _moved(old, size * old[batch == 0].std(), most, batch, rng.random(old.size))
     values = pa.array(new) if texts is None else texts.take(pa.array(new))
     return table.set_column(table.column_names.index(name), name, values)
