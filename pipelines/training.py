@@ -28,6 +28,8 @@ def training(
     tune_trials: int = 24,
     tune_time_budget_s: float = 120.0,
     tune_seed: int = 0,
+    tune_threshold: str = "best_f1",
+    tune_ray_address: str = "",
     gate_min_auc: float = 0.6,
     gate_max_auc_drop: float = 0.005,
     gate_allow_synthetic: bool = False,
@@ -49,6 +51,8 @@ def training(
         tune_trials: most trials over the three families.
         tune_time_budget_s: most seconds of search.
         tune_seed: seed of the search and of every fit.
+        tune_threshold: rule of the threshold: best_f1, sensitivity=0.80 or cost=5.
+        tune_ray_address: Ray cluster to search on; empty searches in the step's own pod.
         gate_min_auc: floor of a candidate's AUC.
         gate_max_auc_drop: AUC that a candidate may lose against production.
         gate_allow_synthetic: let a model of synthetic data replace one of real data.
@@ -81,6 +85,8 @@ def training(
                 trials=tune_trials,
                 time_budget_s=tune_time_budget_s,
                 seed=tune_seed,
+                threshold=tune_threshold,
+                ray_address=tune_ray_address,
             )
             evaluated = evaluate(
                 test=data.outputs["test"],

@@ -29,7 +29,8 @@ def run(train: str, validation: str, target: str, folder: str, report: Report) -
         validation: path of the validation rows.
         target: ``any`` or ``within_30_days``.
         folder: made by this step; holds ``encoder.json``, ``facts.json``, ``train.npz`` and
-            ``validation.npz`` with the arrays ``x`` (float32) and ``y`` (int8).
+            ``validation.npz`` with the arrays ``x`` (float32), ``y`` (int8) and ``patient``
+            (int64, numbers that count from 0: which rows belong together, and no identifier).
         report: takes the step's facts.
 
     Raises:
@@ -51,4 +52,5 @@ def _save(path: Path, encoder: Encoder, table: pa.Table, target: Target) -> None
     labels = target.labels(table)
     if labels.min() == labels.max():
         raise InputError(f"{path.stem}: all {labels.size} encounters have the same label")
-    np.savez(path, x=encode_table(encoder, table), y=labels)
+    _, patient = np.unique(table["patient_nbr"].to_numpy(), return_inverse=True)
+    np.savez(path, x=encode_table(encoder, table), y=labels, patient=patient)

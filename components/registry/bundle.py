@@ -1,17 +1,16 @@
 """The bundle: everything that turns a raw encounter into a risk, in one immutable directory.
 
-It holds plain JSON and one ONNX graph: no pickle, no code. This module is its only loader; a file
-that is missing, added or altered raises, nothing is repaired or padded.
+It holds plain JSON, one ONNX graph and at times the trees that explain it: no pickle, no code. This
+module is its only loader; a file that is missing, added or altered raises, nothing is repaired or
+padded. A bundle of format 1 is read as one whose probabilities need no calibration.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -19,14 +18,12 @@ from numpy.typing import NDArray
 
 from components.errors import BundleError, InputError
 from components.features.encoder import Encoder, Row
+from components.registry.calibration import Calibration
+from components.registry.files import CALIBRATION, EXPLAINER, encode, read_files, write_files
 from components.schema import Schema
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 TOLERANCE = 1e-6
 """Largest difference allowed between a golden row's stored and replayed probability."""
-
-_FILES = ("encoder.json", "facts.json", "golden.json", "model.onnx", "schema.json")
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,11 @@ class Golden:
 
 
 class Bundle:
-    """A loaded bundle that scores raw encounters."""
+    """A loaded bundle that scores raw encounters.
+
+    Its attributes are the parts it was made of; ``explainer`` is a model of XGBoost's own format
+    for explanations, or ``None``, and never scores.
+    """
 
     def __init__(
         self,
@@ -86,6 +87,8 @@ class Bundle:
         *,
         digest: str = "",
         golden: Golden | None = None,
+        calibration: Calibration | None = None,
+        explainer: bytes | None = None,
         threads: int = 1,
     ) -> None:
         self.schema = schema
@@ -94,14 +97,16 @@ class Bundle:
         self.digest = digest
         self.golden = golden or Golden((), ())
         self.model = model
+        self.calibration = calibration or Calibration()
+        self.explainer = explainer
         self._session = _session(model, threads)
         self._input = self._session.get_inputs()[0].name
         _check_fit(self._session, encoder, schema)
 
     def score(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probability of readmission for each encoded row; shape ``(rows,)``."""
+        """Return the calibrated probability for each encoded row; shape ``(rows,)``."""
         probabilities = self._session.run(["probabilities"], {self._input: matrix})[0]
-        return np.asarray(probabilities[:, 1], dtype=np.float64)
+        return self.calibration.apply(np.asarray(probabilities[:, 1], dtype=np.float64))
 
     def score_rows(self, rows: Sequence[Row]) -> NDArray[np.float64]:
         """Return the probability of readmission for each raw encounter; shape ``(rows,)``."""
@@ -137,21 +142,20 @@ def write_bundle(bundle: Bundle, rows: Sequence[Row], directory: Path) -> str:
     Returns:
         The digest: sha256 of the manifest, which holds the sha256 of every other file.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    return write_files(_contents(bundle, rows), directory)
+
+
+def _contents(bundle: Bundle, rows: Sequence[Row]) -> dict[str, bytes]:
     probabilities = bundle.score_rows(rows).tolist()
     contents = {
-        "schema.json": _encode(bundle.schema.to_json()),
-        "encoder.json": _encode(bundle.encoder.to_json()),
-        "facts.json": _encode(asdict(bundle.facts)),
-        "golden.json": _encode({"rows": [dict(r) for r in rows], "probabilities": probabilities}),
+        "schema.json": encode(bundle.schema.to_json()),
+        "encoder.json": encode(bundle.encoder.to_json()),
+        "facts.json": encode(asdict(bundle.facts)),
+        "golden.json": encode({"rows": [dict(r) for r in rows], "probabilities": probabilities}),
         "model.onnx": bundle.model,
+        CALIBRATION: encode(bundle.calibration.to_json()),
     }
-    for name, content in contents.items():
-        (directory / name).write_bytes(content)
-    hashes = {name: _sha256(content) for name, content in sorted(contents.items())}
-    manifest = _encode({"format": FORMAT, "sha256": hashes})
-    (directory / MANIFEST).write_bytes(manifest)
-    return _sha256(manifest)
+    return contents if bundle.explainer is None else {**contents, EXPLAINER: bundle.explainer}
 
 
 def load_bundle(directory: Path, *, threads: int = 1) -> Bundle:
@@ -164,8 +168,7 @@ def load_bundle(directory: Path, *, threads: int = 1) -> Bundle:
     Raises:
         BundleError: the folder is no bundle, or a file is missing, added or altered.
     """
-    manifest = _read(directory, MANIFEST)
-    contents = _checked_contents(directory, manifest)
+    contents, digest = read_files(directory)
     try:
         golden = json.loads(contents["golden.json"])
         return Bundle(
@@ -173,30 +176,20 @@ def load_bundle(directory: Path, *, threads: int = 1) -> Bundle:
             Encoder.from_json(json.loads(contents["encoder.json"])),
             Facts(**json.loads(contents["facts.json"])),
             contents["model.onnx"],
-            digest=_sha256(manifest),
+            digest=digest,
             golden=Golden(tuple(golden["rows"]), tuple(golden["probabilities"])),
+            calibration=_calibration(contents),
+            explainer=contents.get(EXPLAINER),
             threads=threads,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"bundle {directory}: its content is malformed: {error}") from error
 
 
-def _checked_contents(directory: Path, manifest: bytes) -> dict[str, bytes]:
-    try:
-        declared = json.loads(manifest)
-        hashes, version = dict(declared["sha256"]), declared["format"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"bundle {directory}: {MANIFEST} is malformed: {error}") from error
-    if version != FORMAT:
-        raise BundleError(f"bundle {directory}: format {version}, this loader reads {FORMAT}")
-    present = sorted(path.name for path in directory.iterdir() if path.name != MANIFEST)
-    if not present == sorted(hashes) == list(_FILES):
-        raise BundleError(f"bundle {directory}: holds {present}, expected {list(_FILES)}")
-    contents = {name: _read(directory, name) for name in _FILES}
-    altered = [name for name, content in contents.items() if _sha256(content) != hashes[name]]
-    if altered:
-        raise BundleError(f"bundle {directory}: sha256 of {', '.join(altered)} is wrong")
-    return contents
+def _calibration(contents: Mapping[str, bytes]) -> Calibration:
+    if CALIBRATION not in contents:  # format 1
+        return Calibration()
+    return Calibration.from_json(json.loads(contents[CALIBRATION]))
 
 
 def _session(model: bytes, threads: int) -> ort.InferenceSession:
@@ -219,18 +212,3 @@ def _check_fit(session: ort.InferenceSession, encoder: Encoder, schema: Schema) 
         raise BundleError("bundle: the model's input is not as wide as the encoder's output")
     if "probabilities" not in [output.name for output in session.get_outputs()]:
         raise BundleError("bundle: the model has no output named probabilities")
-
-
-def _read(directory: Path, name: str) -> bytes:
-    try:
-        return (directory / name).read_bytes()
-    except OSError as error:
-        raise BundleError(f"bundle {directory}: {name} cannot be read: {error.strerror}") from error
-
-
-def _encode(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, allow_nan=False, indent=1).encode()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -52,6 +52,11 @@ class Tracking:
         now = _now()
         self._client.log_batch(run, metrics=[Metric(k, v, now, 0) for k, v in metrics.items()])
 
+    def log_curve(self, run: str, name: str, curve: Sequence[tuple[int, float]]) -> None:
+        """Log a metric's values at steps."""
+        now = _now()
+        self._client.log_batch(run, metrics=[Metric(name, v, now, step) for step, v in curve])
+
     def log_file(self, run: str, path: Path, name: str) -> None:
         """Log a text file of a run under ``name``."""
         self._client.log_text(run, path.read_text("utf-8"), name)

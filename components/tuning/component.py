@@ -11,6 +11,8 @@ def tune(
     trials: int,
     time_budget_s: float,
     seed: int,
+    threshold: str,
+    ray_address: str,
     candidate: dsl.Output[dsl.Model],
     table: dsl.Output[dsl.Markdown],
 ) -> str:
@@ -21,6 +23,8 @@ def tune(
         trials: most trials over all families.
         time_budget_s: most seconds of search.
         seed: of the search and of every fit.
+        threshold: rule of the decision threshold: best_f1, sensitivity=0.80 or cost=5.
+        ray_address: of a Ray cluster to search on; empty searches in this step's own process.
         candidate: the candidate bundle.
         table: the best trials.
 
@@ -30,8 +34,10 @@ def tune(
     from components.events import step
     from components.settings import load_settings
     from components.tuning.search import Budget
-    from components.tuning.step import run
+    from components.tuning.step import Plan, run
+    from components.tuning.threshold import ThresholdRule
 
     with step("tune") as report:
         budget = Budget(trials, time_budget_s)
-        return run(matrices.path, budget, seed, candidate.path, table.path, load_settings(), report)
+        plan = Plan(budget, seed, ThresholdRule.parse(threshold), ray_address.strip())
+        return run(matrices.path, plan, candidate.path, table.path, load_settings(), report)

@@ -1,166 +1,142 @@
-"""The tune step: search, refit the winner, write the candidate bundle."""
+"""The tune step: search, choose, refit the winner, write the candidate bundle."""
 
 from __future__ import annotations
 
-import datetime
 import json
-import os
 import tempfile
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from components.events import Report
-from components.features.encoder import Encoder
-from components.features.step import ENCODER, FACTS
-from components.ingest.synthetic import synthesise
-from components.registry.bundle import Bundle, Facts, write_bundle
+from components.features.step import FACTS
 from components.registry.tracking import Tracking, TrialRecord
-from components.schema import Schema, encounter_schema
 from components.settings import Settings
-from components.tuning.export import export, predict
-from components.tuning.families import Family, Matrices, families
-from components.tuning.search import Budget, Found, planned_trials, ray_runtime, search
+from components.tuning.candidate import Origin, write_candidate
+from components.tuning.choice import Winner, choose
+from components.tuning.families import families
+from components.tuning.family import Matrices
+from components.tuning.journal import Journal, search_digest
+from components.tuning.plots import importance_svg, trials_svg
+from components.tuning.runtime import ray_runtime
+from components.tuning.search import Budget, Found, planned_trials, search
 from components.tuning.table import trial_table
-from components.tuning.threshold import best_f1_threshold
+from components.tuning.threshold import ThresholdRule
 from components.tuning.trial import TrialResult
-
-GOLDEN_ROWS = 64
-_LIBRARIES = ("numpy", "onnxruntime", "scikit-learn", "skl2onnx", "onnxmltools", "xgboost-cpu")
 
 
 @dataclass(frozen=True)
-class Winner:
-    """The best trial, its family, and the threshold chosen on the validation rows."""
+class Plan:
+    """What the search is asked for.
 
-    trial: TrialResult
-    family: Family
-    threshold: float
+    Attributes:
+        budget: trials and seconds.
+        seed: of the search, of the folds and of every fit.
+        rule: of the decision threshold.
+        ray_address: of a Ray cluster; empty starts Ray in this process.
+    """
+
+    budget: Budget
+    seed: int
+    rule: ThresholdRule
+    ray_address: str = ""
 
 
 def run(
-    folder: str,
-    budget: Budget,
-    seed: int,
-    bundle: str,
-    table: str,
-    settings: Settings,
-    report: Report,
+    folder: str, plan: Plan, bundle: str, table: str, settings: Settings, report: Report
 ) -> str:
-    """Search, refit on training and validation rows, and write the candidate bundle.
+    """Search, choose, refit on training and validation rows, and write the candidate bundle.
+
+    A search that was interrupted goes on from its ended trials when the step runs again with the
+    same rows and the same plan.
 
     Args:
         folder: the features step's output.
-        budget: trials and seconds.
-        seed: of the search and of every fit.
+        plan: of the search.
         bundle: folder of the candidate bundle.
         table: path of the Markdown table of trials.
-        settings: where MLflow's store is.
+        settings: where MLflow's store and the state folder are.
         report: takes the step's facts and its progress.
 
     Returns:
         The MLflow run that holds the trials as child runs.
     """
-    data = _matrices(Path(folder))
+    data = Matrices.read(Path(folder))
     facts = json.loads((Path(folder) / FACTS).read_text("utf-8"))
     tracking = Tracking(settings)
     parent = tracking.start(settings.run_id, synthetic=facts["provenance"]["synthetic"])
-    found = _search(data, budget, seed, settings, report)
-    trials = found.trials
-    tracking.log_trials(parent, [_record(trial) for trial in trials])
-    winner = _winner(trials, data, seed)
-    digest = _write(Path(folder), facts, winner, data, seed, Path(bundle), settings)
-    Path(table).write_text(trial_table(trials), "utf-8")
-    tracking.log_file(parent, Path(table), "trials.md")
-    resource, auc = winner.trial.best
-    report.add(
-        trials=len(trials),
-        failed_trials=found.failures,
-        family=winner.family.name,
-        resource=resource,
-        validation_auc=round(auc, 4),
-        bundle=digest,
-        mlflow_run=parent,
-    )
+    journal = _journal(data, plan, settings)
+    found = _search(data, plan, journal, settings, report)
+    Path(table).write_text(trial_table(found.trials), "utf-8")
+    _log(tracking, parent, found.trials, Path(table), plan.seed)
+    total = len(found.trials)
+    report.progress("cross-validating the best", total, total)
+    rows = data.joined()
+    winner = choose(found.trials, rows, plan.rule, plan.seed)
+    origin = Origin(Path(folder), facts, settings.run_id)
+    digest = write_candidate(winner, rows, origin, plan.seed, Path(bundle))
+    journal.remove()
+    tracking.log_metrics(parent, {"cross_validated_auc": winner.finalist.auc})
+    tracking.log_curve(parent, "learning_curve", winner.trial.curve)
+    _report(report, found, winner, digest, parent)
     return parent
 
 
-def _matrices(folder: Path) -> Matrices:
-    with np.load(folder / "train.npz") as train, np.load(folder / "validation.npz") as validation:
-        return Matrices(train["x"], train["y"], validation["x"], validation["y"])
+def _journal(data: Matrices, plan: Plan, settings: Settings) -> Journal:
+    budget = plan.budget
+    digest = search_digest(families(), data, budget.trials, budget.seconds, plan.seed)
+    return Journal(settings.state_dir / "tune" / digest[:16])
 
 
-def _search(data: Matrices, budget: Budget, seed: int, settings: Settings, report: Report) -> Found:
+def _search(
+    data: Matrices, plan: Plan, journal: Journal, settings: Settings, report: Report
+) -> Found:
     every = families()
-    total, ended = planned_trials(every, budget), 0
+    total, ended = planned_trials(every, plan.budget), len(journal.trials)
 
     def tell(trial: TrialResult) -> None:
         nonlocal ended
         ended += 1
         report.progress(f"{trial.family} AUC {trial.best[1]:.4f}", ended, total)
 
-    report.progress("starting Ray", 0, total)
-    with ray_runtime(settings.tune_cpus, data), tempfile.TemporaryDirectory() as scratch:
-        return search(every, data, budget, seed, Path(scratch), tell)
+    report.progress("starting Ray", ended, total)
+    with (
+        ray_runtime(settings.tune_cpus, data, plan.ray_address) as at_once,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        return search(every, data, plan.budget, plan.seed, journal, Path(scratch), tell, at_once)
+
+
+def _log(
+    tracking: Tracking, parent: str, trials: list[TrialResult], table: Path, seed: int
+) -> None:
+    tracking.log_trials(parent, [_record(trial) for trial in trials])
+    tracking.log_file(parent, table, "trials.md")
+    pictures = {
+        "trials.svg": trials_svg(families(), trials),
+        "importance.svg": importance_svg(families(), trials, seed),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, content in pictures.items():
+            path = Path(scratch) / name
+            path.write_text(content, "utf-8")
+            tracking.log_file(parent, path, name)
 
 
 def _record(trial: TrialResult) -> TrialRecord:
-    return TrialRecord(
-        trial.family, trial.parameters, tuple(trial.curve), trial.seconds, trial.finished
+    return TrialRecord(trial.family, trial.parameters, trial.curve, trial.seconds, trial.finished)
+
+
+def _report(report: Report, found: Found, winner: Winner, digest: str, parent: str) -> None:
+    resource, auc = winner.trial.best
+    report.add(
+        trials=len(found.trials),
+        failed_trials=found.failures,
+        family=winner.trial.family,
+        resource=resource,
+        validation_auc=round(auc, 4),
+        cross_validated_auc=round(winner.finalist.auc, 4),
+        calibration=winner.calibrated.calibration.kind.value,
+        threshold=round(winner.threshold, 4),
+        bundle=digest,
+        mlflow_run=parent,
     )
-
-
-def _winner(trials: list[TrialResult], data: Matrices, seed: int) -> Winner:
-    """Choose by validation AUC, and the threshold on the same rows before they join the refit."""
-    best = max(trials, key=lambda trial: trial.best[1])
-    family = next(family for family in families() if family.name == best.family)
-    model = family.fit(best.parameters, best.best[0], data.x_train, data.y_train, seed)
-    probabilities = predict(model, data.x_validation)
-    return Winner(best, family, best_f1_threshold(data.y_validation, probabilities))
-
-
-def _write(
-    folder: Path,
-    facts: dict[str, Any],
-    winner: Winner,
-    data: Matrices,
-    seed: int,
-    bundle: Path,
-    settings: Settings,
-) -> str:
-    x = np.concatenate([data.x_train, data.x_validation])
-    y = np.concatenate([data.y_train, data.y_validation])
-    model = winner.family.fit(winner.trial.parameters, winner.trial.best[0], x, y, seed)
-    schema = encounter_schema()
-    encoder = Encoder.from_json(json.loads((folder / ENCODER).read_text("utf-8")))
-    made = Bundle(schema, encoder, _facts(facts, winner, y.size, settings), export(model, x))
-    return write_bundle(made, _golden_rows(schema, seed), bundle)
-
-
-def _facts(facts: dict[str, Any], winner: Winner, rows: int, settings: Settings) -> Facts:
-    provenance = facts["provenance"]
-    return Facts(
-        target=facts["target"],
-        threshold=winner.threshold,
-        family=winner.family.name,
-        parameters={**winner.trial.parameters, "resource": winner.trial.best[0]},
-        source=provenance["source"],
-        synthetic=provenance["synthetic"],
-        data_sha256=provenance["sha256"],
-        rows=rows,
-        batch=provenance["batch"],
-        run_id=settings.run_id,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        commit=os.environ.get("HEALTH_PREDICT_COMMIT", "unknown"),
-        libraries={name: metadata.version(name) for name in _LIBRARIES},
-    )
-
-
-def _golden_rows(schema: Schema, seed: int) -> list[dict[str, int | str]]:
-    """Take synthetic encounters, so that no patient travels with the model."""
-    names = [column.name for column in schema.features]
-    rows: list[dict[str, int | str]] = synthesise(GOLDEN_ROWS, seed).select(names).to_pylist()
-    return rows

@@ -8,11 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import random_rows, tiny_bundle
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components.errors import BundleError
 from components.registry.bundle import Bundle, load_bundle, write_bundle
+from components.registry.calibration import Calibration, CalibrationKind
 
-FILES = ("encoder.json", "facts.json", "golden.json", "model.onnx", "schema.json")
+FILES = (
+    "calibration.json",
+    "encoder.json",
+    "facts.json",
+    "golden.json",
+    "model.onnx",
+    "schema.json",
+)
 
 
 def rewrite(directory: Path, name: str, change: Callable[[bytes], bytes]) -> None:
@@ -85,8 +95,8 @@ def test_a_malformed_manifest_is_refused(tmp_path: Path, content: bytes) -> None
 def test_another_format_is_refused(tmp_path: Path) -> None:
     tiny_bundle(tmp_path)
     manifest = json.loads((tmp_path / "manifest.json").read_bytes())
-    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(BundleError, match="format 2"):
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
+    with pytest.raises(BundleError, match="format 3"):
         load_bundle(tmp_path)
 
 
@@ -106,6 +116,11 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ("golden.json", b"null"),
         ("golden.json", b"\xff"),
         ("model.onnx", b"no model"),
+        ("calibration.json", b"{}"),
+        ("calibration.json", b'{"kind": "spline"}'),
+        ("calibration.json", b'{"kind": "platt", "slope": -1, "intercept": 0}'),
+        ("calibration.json", b'{"kind": "isotonic", "x": [0, 0], "y": [0, 1]}'),
+        ("calibration.json", b'{"kind": "isotonic", "x": [0, 1], "y": [1, 0]}'),
         ("schema.json", b'[{"name": "age"}]'),
         ("schema.json", b"[1]"),
     ],
@@ -139,3 +154,59 @@ def test_a_model_of_another_width_is_refused(tmp_path: Path) -> None:
     encoder = type(wide.encoder)(blocks, wide.encoder.known)
     with pytest.raises(BundleError, match="not as wide"):
         Bundle(narrow.schema, encoder, narrow.facts, narrow.model)
+
+
+MAPS = [
+    Calibration(CalibrationKind.PLATT, slope=1.3, intercept=-0.2),
+    Calibration(CalibrationKind.ISOTONIC, x=(0.1, 0.3, 0.35, 0.9), y=(0.0, 0.25, 0.25, 1.0)),
+]
+
+
+@pytest.mark.parametrize("calibration", MAPS, ids=lambda found: found.kind.value)
+def test_calibration_travels_with_the_bundle(tmp_path: Path, calibration: Calibration) -> None:
+    plain, rows = tiny_bundle(tmp_path / "plain"), random_rows(300, seed=9)
+    made = Bundle(plain.schema, plain.encoder, plain.facts, plain.model, calibration=calibration)
+    write_bundle(made, rows, tmp_path / "calibrated")
+    loaded = load_bundle(tmp_path / "calibrated")
+    risks = loaded.score_rows(rows)
+    assert loaded.calibration == calibration
+    assert loaded.replay_golden() == 0.0
+    assert np.array_equal(risks, calibration.apply(plain.score_rows(rows)))
+    assert not np.array_equal(risks, plain.score_rows(rows))
+
+
+@pytest.mark.parametrize("calibration", MAPS, ids=lambda found: found.kind.value)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=70))
+@settings(deadline=None)
+def test_a_map_keeps_the_order_and_gives_the_same_bits_in_any_batch(
+    calibration: Calibration, values: list[float]
+) -> None:
+    risks = calibration.apply(np.array(values))
+    order = np.argsort(values, kind="stable")
+    assert ((risks >= 0) & (risks <= 1)).all()
+    assert (np.diff(risks[order]) >= 0).all()
+    assert [calibration.apply(np.array([value]))[0] for value in values] == risks.tolist()
+
+
+def test_a_bundle_of_format_1_still_loads_and_is_not_calibrated(tmp_path: Path) -> None:
+    bundle, rows = tiny_bundle(tmp_path), random_rows(20, seed=9)
+    (tmp_path / "calibration.json").unlink()
+    manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+    del manifest["sha256"]["calibration.json"]
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    first = load_bundle(tmp_path)
+    assert first.calibration == Calibration()
+    assert first.replay_golden() == 0.0
+    assert np.array_equal(first.score_rows(rows), bundle.score_rows(rows))
+
+
+def test_an_explainer_travels_only_when_there_is_one(tmp_path: Path) -> None:
+    plain = tiny_bundle(tmp_path / "plain")
+    made = Bundle(plain.schema, plain.encoder, plain.facts, plain.model, explainer=b"trees")
+    digest = write_bundle(made, plain.golden.rows, tmp_path / "explained")
+    assert plain.explainer is None
+    assert load_bundle(tmp_path / "explained").explainer == b"trees"
+    assert digest != plain.digest
+    (tmp_path / "explained" / "explainer.ubj").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"sha256 of explainer\.ubj is wrong"):
+        load_bundle(tmp_path / "explained")

@@ -15,8 +15,14 @@ from components.registry.bundle import load_bundle
 from components.registry.store import BundleStore, local_path
 
 FILES = [
-    "encoder.json", "facts.json", "golden.json", "manifest.json", "model.onnx", "schema.json",
-]  # fmt: skip
+    "calibration.json",
+    "encoder.json",
+    "facts.json",
+    "golden.json",
+    "manifest.json",
+    "model.onnx",
+    "schema.json",
+]
 
 
 class Place(ABC):

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from components.errors import BundleError
 from components.features.batch import encode_table
 from components.tuning.export import export, predict
-from components.tuning.families import Matrix, families
+from components.tuning.families import families
+from components.tuning.family import Matrix
 
 TOLERANCE = 1e-6
 WINNERS: dict[str, tuple[dict[str, Any], int]] = {
-    "logistic_regression": ({"C": 0.1, "l1_ratio": 0.5}, 1),
+    "logistic_regression": ({"C": 0.1, "l1_ratio": 0.5}, 50),
     "random_forest": ({"min_samples_leaf": 5, "max_features": 0.3, "max_depth": 12}, 60),
     "xgboost": (
         {"eta": 0.1, "max_depth": 6, "min_child_weight": 5.0, "subsample": 0.8, "lambda": 1.0},
@@ -56,7 +57,7 @@ def test_the_graph_gives_the_models_own_numbers_on_rows_that_it_never_saw(family
     assert np.ptp(own) > 0.1
     assert np.abs(found[:, 1] - own).max() < TOLERANCE
     assert np.abs(found.sum(axis=1) - 1).max() < TOLERANCE
-    assert np.array_equal(scored(export(model, x), other[:1]), found[:1])
+    assert np.abs(scored(export(model, x), other[:1]) - found[:1]).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("family", families(), ids=lambda family: family.name)

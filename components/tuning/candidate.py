@@ -1,0 +1,81 @@
+"""The winner as a candidate bundle: refitted on training and validation rows, and exported."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from components.features.encoder import Encoder
+from components.features.step import ENCODER
+from components.ingest.synthetic import synthesise
+from components.registry.bundle import Bundle, Facts, write_bundle
+from components.schema import Schema, encounter_schema
+from components.tuning.choice import Winner
+from components.tuning.explainer import explainer
+from components.tuning.export import export
+from components.tuning.families import family_named
+from components.tuning.family import Rows
+
+GOLDEN_ROWS = 64
+_LIBRARIES = ("numpy", "onnxruntime", "scikit-learn", "skl2onnx", "onnxmltools", "xgboost-cpu")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a candidate comes from: the features step's folder and facts, and the pipeline run."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    run_id: str
+
+
+def write_candidate(winner: Winner, rows: Rows, origin: Origin, seed: int, bundle: Path) -> str:
+    """Refit the winner on ``rows``, and write its bundle.
+
+    Returns:
+        The bundle's digest.
+    """
+    trial = winner.trial
+    model = family_named(trial.family).fit(trial.parameters, trial.best[0], rows.x, rows.y, seed)
+    schema = encounter_schema()
+    made = Bundle(
+        schema,
+        Encoder.from_json(json.loads((origin.folder / ENCODER).read_text("utf-8"))),
+        _facts(winner, rows.y.size, origin),
+        export(model, rows.x),
+        calibration=winner.calibrated.calibration,
+        explainer=explainer(model, rows.x),
+    )
+    return write_bundle(made, _golden_rows(schema, seed), bundle)
+
+
+def _facts(winner: Winner, rows: int, origin: Origin) -> Facts:
+    provenance = origin.facts["provenance"]
+    return Facts(
+        target=origin.facts["target"],
+        threshold=winner.threshold,
+        family=winner.trial.family,
+        parameters={**winner.trial.parameters, "resource": winner.trial.best[0]},
+        source=provenance["source"],
+        synthetic=provenance["synthetic"],
+        data_sha256=provenance["sha256"],
+        rows=rows,
+        batch=provenance["batch"],
+        run_id=origin.run_id,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        commit=os.environ.get("HEALTH_PREDICT_COMMIT", "unknown"),
+        libraries={name: metadata.version(name) for name in _LIBRARIES},
+    )
+
+
+def _golden_rows(schema: Schema, seed: int) -> list[dict[str, int | str]]:
+    """Take synthetic encounters, so that no patient travels with the model."""
+    names = [column.name for column in schema.features]
+    rows: list[dict[str, int | str]] = synthesise(GOLDEN_ROWS, seed).select(names).to_pylist()
+    return rows
