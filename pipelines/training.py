@@ -25,6 +25,7 @@ def training(
     drift_classifier_auc: float = 0.65,
     drift_max_auc_drop: float = 0.03,
     drift_force: bool = False,
+    features_max_column_auc: float = 0.75,
     tune_trials: int = 24,
     tune_time_budget_s: float = 120.0,
     tune_seed: int = 0,
@@ -48,6 +49,7 @@ def training(
         drift_classifier_auc: AUC of telling batch from reference that surely must not be passed.
         drift_max_auc_drop: AUC that production may lose since its promotion.
         drift_force: retrain whether the batch drifted or not.
+        features_max_column_auc: AUC that no single column may exceed: more is a leak.
         tune_trials: most trials over the three families.
         tune_time_budget_s: most seconds of search.
         tune_seed: seed of the search and of every fit.
@@ -78,7 +80,10 @@ def training(
         ).set_caching_options(False)
         with dsl.If(drifted.outputs["Output"] == True, "retrain"):  # noqa: E712  # kfp's condition
             encoded = features(
-                train=data.outputs["train"], validation=data.outputs["validation"], target=target
+                train=data.outputs["train"],
+                validation=data.outputs["validation"],
+                target=target,
+                max_column_auc=features_max_column_auc,
             )
             tuned = tune(
                 matrices=encoded.outputs["matrices"],

@@ -95,7 +95,9 @@ def checked(
 
 def tiny_encoder(seed: int = 0) -> Encoder:
     """Return an encoder fitted on 600 random encounters."""
-    return fit_encoder(rows_table(random_rows(600, seed)), encounter_schema())
+    rows = random_rows(600, seed)
+    truth = np.array([label != "NO" for label in labels(rows, seed)], dtype=np.int8)
+    return fit_encoder(rows_table(rows), truth, encounter_schema()).encoder
 
 
 def tiny_bundle(directory: Path, seed: int = 0) -> Bundle:

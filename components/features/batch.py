@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.features.encoder import Block, Combine, Encoder
+from components.features.block import Block, Combine
+from components.features.encoder import Encoder
 
 Matrix = NDArray[np.float32]
 
@@ -30,20 +33,22 @@ def encode_table(encoder: Encoder, table: pa.Table) -> Matrix:
 
 
 def _fill(block: Block, columns: dict[str, pa.DictionaryArray], out: Matrix) -> None:
-    for position, source in enumerate(block.sources):
-        values = _vectors(block, source, columns[source])
-        if position == 0:
-            out[:] = values
-        elif block.combine is Combine.SUM:
-            out += values
-        else:
-            np.maximum(out, values, out=out)
+    """Join the columns as a single row's are: in float64, in the same order, rounded once."""
+    first, *others = block.sources
+    if not others:
+        out[:] = _vectors(block, first, columns[first], np.float32)
+        return
+    how = np.add if block.combine is Combine.SUM else np.maximum
+    joined = _vectors(block, first, columns[first], np.float64)
+    for source in others:
+        how(joined, _vectors(block, source, columns[source], np.float64), out=joined)
+    out[:] = joined
 
 
-def _vectors(block: Block, source: str, column: pa.DictionaryArray) -> Matrix:
+def _vectors(block: Block, source: str, column: pa.DictionaryArray, kind: type) -> NDArray[Any]:
     table = [block.lookup(source, value) for value in column.dictionary.to_pylist()]
-    vectors = np.array(table, dtype=np.float32).reshape(len(table), len(block.outputs))
-    taken: Matrix = vectors[column.indices.to_numpy(zero_copy_only=False)]
+    vectors: NDArray[Any] = np.array(table, kind).reshape(len(table), len(block.outputs))
+    taken: NDArray[Any] = vectors[column.indices.to_numpy(zero_copy_only=False)]
     return taken
 
 

@@ -10,6 +10,7 @@ def features(
     train: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Dataset],
     target: str,
+    max_column_auc: float,
     matrices: dsl.Output[dsl.Dataset],
 ) -> None:
     """Fit the encoder on the training rows and encode training and validation rows.
@@ -18,10 +19,11 @@ def features(
         train: encounters of the training patients.
         validation: encounters of the validation patients.
         target: any, or within_30_days.
+        max_column_auc: AUC that no single column may exceed: more is a leak.
         matrices: the encoder and the encoded rows.
     """
     from components.events import step
     from components.features.step import run
 
     with step("features") as report:
-        run(train.path, validation.path, target, matrices.path, report)
+        run(train.path, validation.path, target, max_column_auc, matrices.path, report)

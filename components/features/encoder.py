@@ -8,101 +8,18 @@ bit, and the whole encoder is plain JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.errors import InputError
-from components.features import icd9
+from components.features.block import Block
+from components.features.row import Group, Row, grouped
 
-Row = Mapping[str, int | str]
-Vector = tuple[float, ...]
-_CACHED_CODES = 8192
-
-
-class Key(StrEnum):
-    """How a raw value becomes the key of a table."""
-
-    VALUE = "value"
-    CHAPTER = "icd9_chapter"
-    CATEGORY = "icd9_category"
-
-
-class Combine(StrEnum):
-    """How a block with several source columns joins their vectors."""
-
-    SUM = "sum"
-    MAX = "max"
-
-
-_KEYS: dict[Key, Callable[[str], str]] = {
-    Key.VALUE: str,
-    Key.CHAPTER: icd9.chapter,
-    Key.CATEGORY: icd9.category,
-}
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some raw columns that fill some adjacent encoded columns.
-
-    ``other`` is the vector of a key that the table does not hold; ``None`` where the table holds
-    the whole domain, so that any other value is an error.
-    """
-
-    outputs: tuple[str, ...]
-    sources: tuple[str, ...]
-    table: Mapping[str, Vector]
-    other: Vector | None = None
-    key: Key = Key.VALUE
-    combine: Combine = Combine.SUM
-
-    def lookup(self, source: str, value: int | str) -> Vector:
-        """Return the vector of one raw value.
-
-        Raises:
-            InputError: the value is outside the column's domain.
-        """
-        vector = self.table.get(_KEYS[self.key](str(value)), self.other)
-        if vector is None:
-            raise InputError(f"column {source!r}: {value!r} is outside the encoder's domain")
-        return vector
-
-    def join(self, vectors: Sequence[Vector]) -> Vector:
-        """Join the vectors of the source columns."""
-        if len(vectors) == 1:
-            return vectors[0]
-        how = sum if self.combine is Combine.SUM else max
-        return tuple(how(values) for values in zip(*vectors, strict=True))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the block as it stands in the bundle."""
-        return {
-            "outputs": list(self.outputs),
-            "sources": list(self.sources),
-            "key": self.key.value,
-            "combine": self.combine.value,
-            "other": None if self.other is None else list(self.other),
-            "table": {key: list(vector) for key, vector in self.table.items()},
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Block:
-        """Build a block from :meth:`to_json`'s form."""
-        other = data["other"]
-        return cls(
-            outputs=tuple(data["outputs"]),
-            sources=tuple(data["sources"]),
-            table={key: tuple(vector) for key, vector in data["table"].items()},
-            other=None if other is None else tuple(other),
-            key=Key(data["key"]),
-            combine=Combine(data["combine"]),
-        )
+Encoded = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -132,10 +49,10 @@ class Encoder:
         return frozenset(name for block in self.blocks for name in block.sources)
 
     @cached_property
-    def _caches(self) -> list[list[tuple[str, dict[int | str, Vector]]]]:
-        return [[(source, {}) for source in block.sources] for block in self.blocks]
+    def _groups(self) -> tuple[Group, ...]:
+        return grouped(self.blocks)
 
-    def encode_row(self, row: Row) -> list[float]:
+    def encode_row(self, row: Row) -> Encoded:
         """Encode one encounter whose values passed the schema; ``?`` marks a missing value.
 
         Returns:
@@ -145,17 +62,19 @@ class Encoder:
             InputError: a value is outside the encoder's domain.
             KeyError: a source column is absent from the row.
         """
-        encoded: list[float] = []
-        for block, caches in zip(self.blocks, self._caches, strict=True):
-            vectors = [_cached(block, source, row[source], cache) for source, cache in caches]
-            encoded.extend(block.join(vectors))
+        encoded: Encoded = self.encode_rows([row])[0]
         return encoded
 
-    def encode_rows(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """Encode encounters into a matrix of shape ``(len(rows), width)``."""
+    def encode_rows(self, rows: Sequence[Row]) -> Encoded:
+        """Encode encounters into a matrix of shape ``(len(rows), width)``.
+
+        Raises:
+            InputError, KeyError: as :meth:`encode_row`.
+        """
         matrix = np.empty((len(rows), self.width), dtype=np.float32)
+        groups = self._groups
         for index, row in enumerate(rows):
-            matrix[index] = self.encode_row(row)
+            np.concatenate([group.encode(row) for group in groups], out=matrix[index])
         return matrix
 
     def unseen(self, rows: Iterable[Row]) -> dict[str, list[str]]:
@@ -181,13 +100,3 @@ class Encoder:
             blocks=tuple(Block.from_json(block) for block in data["blocks"]),
             known={column: frozenset(values) for column, values in data["known"].items()},
         )
-
-
-def _cached(block: Block, source: str, value: int | str, cache: dict[int | str, Vector]) -> Vector:
-    """Look a value up once: a request's columns hold few distinct values, ICD-9 some thousands."""
-    vector = cache.get(value)
-    if vector is None:
-        vector = block.lookup(source, value)
-        if len(cache) < _CACHED_CODES:
-            cache[value] = vector
-    return vector

@@ -1,20 +1,35 @@
-"""Fit the encoder on the training rows: which levels are frequent enough to stand alone."""
+"""Fit the encoder on the training rows: frequent levels first, then the risk of each value."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components.features import icd9
-from components.features.encoder import Block, Combine, Encoder, Key, Vector
+from components.features.batch import Matrix, encode_table
+from components.features.block import Block, Combine, Key, Vector
+from components.features.encoder import Encoder
+from components.features.groups import (
+    COMORBIDITIES,
+    DIABETES_FLAGS,
+    ID_GROUPS,
+    diabetes_codes,
+    diabetes_flags,
+)
+from components.features.row import side_by_side
+from components.features.statistics import FOLDS, TargetStatistics, patient_folds
 from components.schema import MISSING, Column, Kind, Schema
 
 RARE_SHARE = 0.005
 """A level below this share of the training rows is folded into "other"."""
 
+_VISITS = ("number_outpatient", "number_emergency", "number_inpatient")
 _ORDINAL = ("age", "weight", "max_glu_serum", "A1Cresult")
 _DRUG_STATES: dict[str, Vector] = {
     "No": (0.0, 0.0, 0.0),
@@ -24,22 +39,59 @@ _DRUG_STATES: dict[str, Vector] = {
 }
 
 
-def fit_encoder(train: pa.Table, schema: Schema) -> Encoder:
-    """Fit an encoder on the training rows alone.
+@dataclass(frozen=True)
+class Fitted:
+    """What was fitted on the training rows.
+
+    Attributes:
+        encoder: for every row that was not trained on.
+        folds: the target statistics for the training rows of each fold of patients, from the
+            other folds.
+    """
+
+    encoder: Encoder
+    folds: tuple[Encoder, ...]
+
+    def encode_training(self, train: pa.Table) -> Matrix:
+        """Encode the training rows, or a part of them, into ``(rows, encoder.width)``."""
+        matrix = encode_table(self.encoder, train)
+        fold = patient_folds(train["patient_nbr"].to_numpy())
+        columns = np.array([self.encoder.outputs.index(name) for name in self.folds[0].outputs])
+        for number, statistics in enumerate(self.folds):
+            rows = np.flatnonzero(fold == number)
+            matrix[np.ix_(rows, columns)] = encode_table(statistics, train.take(pa.array(rows)))
+        return matrix
+
+
+def fit_encoder(train: pa.Table, labels: NDArray[np.int8], schema: Schema) -> Fitted:
+    """Fit on the training rows alone.
 
     Args:
-        train: raw encounters, the columns of ``schema``; neither label nor identifiers are read.
+        train: raw encounters, the columns of ``schema``. Of the identifiers only the patient's is
+            read, to keep a patient's encounters in one fold.
+        labels: 0 or 1, shape ``(rows,)``; only the target statistics know them.
         schema: the schema that the rows passed.
     """
+    plain, known = _plain_blocks(train, schema)
+    statistics = TargetStatistics(train, labels, schema)
+    return Fitted(
+        Encoder(side_by_side((*plain, *statistics.blocks())), known),
+        tuple(Encoder(statistics.blocks(fold), {}) for fold in range(FOLDS)),
+    )
+
+
+def _plain_blocks(train: pa.Table, schema: Schema) -> tuple[list[Block], dict[str, frozenset[str]]]:
     counts = {column.name: _counts(train, column.name) for column in schema.features}
     rare = max(1, math.ceil(RARE_SHARE * train.num_rows))
     blocks = [
         block for column in schema.features for block in _blocks(column, counts, schema, rare)
     ]
-    blocks.append(_drug_totals(schema))
-    blocks.append(_diagnoses_anywhere(schema, counts, rare))
+    diagnoses = tuple(c.name for c in schema.features if c.kind is Kind.ICD9)
+    blocks += [_drug_totals(schema), _utilisation(schema)]
+    blocks += [_diagnoses_anywhere(diagnoses, counts, rare), _comorbidities(diagnoses)]
+    blocks.append(_diabetes(diagnoses))
     known = {c.name: frozenset(counts[c.name]) for c in schema.features if _is_open(c)}
-    return Encoder(tuple(blocks), known)
+    return blocks, known
 
 
 def _is_open(column: Column) -> bool:
@@ -59,6 +111,9 @@ def _blocks(
         yield _number(column)
     elif column.kind is Kind.ICD9:
         yield _chapters(column)
+    elif column.name in ID_GROUPS:
+        yield _levels(column, seen, rare)
+        yield _grouped(column)
     elif column.name in _ORDINAL:
         yield _ordinal(column)
     elif column.name not in schema.drugs:
@@ -96,6 +151,21 @@ def _levels(column: Column, seen: Counter[str], rare: int) -> Block:
     )
 
 
+def _grouped(column: Column) -> Block:
+    """One column a group of codes; rare codes count with those that mean the same."""
+    groups = ID_GROUPS[column.name]
+    return Block(
+        outputs=tuple(f"{column.name}:{name}" for name in groups),
+        sources=(column.name,),
+        table={
+            str(code): _one_hot(rank, len(groups))
+            for rank, codes in enumerate(groups.values())
+            for code in sorted(codes)
+        },
+        other=(0.0,) * len(groups),
+    )
+
+
 def _chapters(column: Column) -> Block:
     size = len(icd9.CHAPTERS)
     return Block(
@@ -106,21 +176,58 @@ def _chapters(column: Column) -> Block:
     )
 
 
-def _diagnoses_anywhere(schema: Schema, counts: dict[str, Counter[str]], rare: int) -> Block:
+def _diagnoses_anywhere(
+    diagnoses: tuple[str, ...], counts: dict[str, Counter[str]], rare: int
+) -> Block:
     """Flag each frequent three-digit category, in whichever of the diagnoses it stands."""
-    columns = tuple(c.name for c in schema.features if c.kind is Kind.ICD9)
     pooled: Counter[str] = Counter()
-    for name in columns:
+    for name in diagnoses:
         for code, count in counts[name].items():
             pooled[icd9.category(code)] += count
     frequent = sorted(c for c, count in pooled.items() if count >= rare and c != MISSING)
     return Block(
         outputs=tuple(f"diag_any={category}" for category in frequent),
-        sources=columns,
+        sources=diagnoses,
         table={category: _one_hot(rank, len(frequent)) for rank, category in enumerate(frequent)},
         other=(0.0,) * len(frequent),
         key=Key.CATEGORY,
         combine=Combine.MAX,
+    )
+
+
+def _comorbidities(diagnoses: tuple[str, ...]) -> Block:
+    size = len(COMORBIDITIES)
+    return Block(
+        outputs=tuple(f"comorbidity={name}" for name in COMORBIDITIES),
+        sources=diagnoses,
+        table={
+            category: _one_hot(rank, size)
+            for rank, categories in enumerate(COMORBIDITIES.values())
+            for category in sorted(categories)
+        },
+        other=(0.0,) * size,
+        key=Key.CATEGORY,
+        combine=Combine.MAX,
+    )
+
+
+def _diabetes(diagnoses: tuple[str, ...]) -> Block:
+    return Block(
+        outputs=tuple(f"diabetes={name}" for name in DIABETES_FLAGS),
+        sources=diagnoses,
+        table={code: diabetes_flags(code) for code in diabetes_codes()},
+        other=(0.0,) * len(DIABETES_FLAGS),
+        combine=Combine.MAX,
+    )
+
+
+def _utilisation(schema: Schema) -> Block:
+    """Count the visits of the year before, of whatever kind."""
+    most = max(column.maximum for column in schema.features if column.name in _VISITS)
+    return Block(
+        outputs=("visits_before",),
+        sources=_VISITS,
+        table={str(n): (float(n),) for n in range(most + 1)},
     )
 
 

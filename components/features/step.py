@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components.errors import InputError
 from components.events import Report
 from components.features.batch import encode_table
-from components.features.encoder import Encoder
 from components.features.fit import fit_encoder
+from components.features.leaks import check_leaks
 from components.features.target import Target
 from components.ingest.tables import provenance_of, read_table
 from components.schema import encounter_schema
@@ -21,36 +22,54 @@ from components.schema import encounter_schema
 ENCODER, FACTS = "encoder.json", "facts.json"
 
 
-def run(train: str, validation: str, target: str, folder: str, report: Report) -> None:
+def run(
+    train: str, validation: str, target: str, max_column_auc: float, folder: str, report: Report
+) -> None:
     """Write the encoder, the matrices and what they were made of into ``folder``.
 
     Args:
         train: path of the training rows; the only ones that the encoder is fitted on.
         validation: path of the validation rows.
         target: ``any`` or ``within_30_days``.
+        max_column_auc: AUC that no single column may exceed on the training rows.
         folder: made by this step; holds ``encoder.json``, ``facts.json``, ``train.npz`` and
             ``validation.npz`` with the arrays ``x`` (float32), ``y`` (int8) and ``patient``
             (int64, numbers that count from 0: which rows belong together, and no identifier).
         report: takes the step's facts.
 
     Raises:
-        InputError: the target is unknown, or a table holds only one class.
+        InputError: the target is unknown, a table holds only one class, or a column leaks.
     """
-    wanted, rows = Target.parse(target), read_table(train)
-    encoder = fit_encoder(rows, encounter_schema())
+    wanted, rows, later = Target.parse(target), read_table(train), read_table(validation)
+    labels = _labels("train", rows, wanted)
+    fitted = fit_encoder(rows, labels, encounter_schema())
+    encoder, matrix = fitted.encoder, fitted.encode_training(rows)
+    strongest, auc = check_leaks(matrix, labels, encoder.outputs, max_column_auc)
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     (out / ENCODER).write_text(json.dumps(encoder.to_json()), "utf-8")
     facts = {"target": wanted.value, "provenance": asdict(provenance_of(rows))}
     (out / FACTS).write_text(json.dumps(facts), "utf-8")
-    _save(out / "train.npz", encoder, rows, wanted)
-    _save(out / "validation.npz", encoder, read_table(validation), wanted)
-    report.add(target=wanted.value, encoded_columns=encoder.width)
+    _save(out / "train.npz", rows, matrix, labels)
+    judged = _labels("validation", later, wanted)
+    _save(out / "validation.npz", later, encode_table(encoder, later), judged)
+    report.add(
+        target=wanted.value,
+        encoded_columns=encoder.width,
+        strongest_column=strongest,
+        strongest_column_auc=round(auc, 4),
+    )
 
 
-def _save(path: Path, encoder: Encoder, table: pa.Table, target: Target) -> None:
+def _labels(name: str, table: pa.Table, target: Target) -> NDArray[np.int8]:
     labels = target.labels(table)
     if labels.min() == labels.max():
-        raise InputError(f"{path.stem}: all {labels.size} encounters have the same label")
+        raise InputError(f"{name}: all {labels.size} encounters have the same label")
+    return labels
+
+
+def _save(
+    path: Path, table: pa.Table, matrix: NDArray[np.float32], labels: NDArray[np.int8]
+) -> None:
     _, patient = np.unique(table["patient_nbr"].to_numpy(), return_inverse=True)
-    np.savez(path, x=encode_table(encoder, table), y=labels, patient=patient)
+    np.savez(path, x=matrix, y=labels, patient=patient)

@@ -74,16 +74,25 @@ def eras(ids: Ids, cuts: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def sides(patients: Ids) -> NDArray[np.int8]:
-    """Return the :class:`Side` of each patient number.
+    """Return the :class:`Side` of each patient number."""
+    return np.searchsorted(_SIDES, spread(patients), side="right").astype(np.int8)
+
+
+def spread(patients: Ids, draw: int = 0) -> NDArray[np.float64]:
+    """Return a number in [0, 1) for each patient number, the same wherever it is computed.
 
     The hash is splitmix64's finaliser (Steele et al. 2014, doi 10.1145/2660193.2660195): well
     mixed, and computed without a table of patients.
+
+    Args:
+        patients: patient numbers; shape ``(rows,)``.
+        draw: another one gives numbers that have nothing to do with these.
     """
-    x = patients.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    step = np.uint64(0x9E3779B97F4A7C15 * (draw + 1) % 2**64)
+    x = patients.astype(np.uint64) + step
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    uniform = (x ^ (x >> np.uint64(31))) / np.float64(2**64)
-    return np.searchsorted(_SIDES, uniform, side="right").astype(np.int8)
+    return (x ^ (x >> np.uint64(31))) / np.float64(2**64)
 
 
 def run_tables(era: NDArray[np.int64], side: NDArray[np.int8], batch: int) -> Masks:

@@ -17,7 +17,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from components.errors import BundleError, InputError
-from components.features.encoder import Encoder, Row
+from components.features.encoder import Encoder
+from components.features.row import Row
 from components.registry.calibration import Calibration
 from components.registry.files import CALIBRATION, EXPLAINER, encode, read_files, write_files
 from components.schema import Schema

@@ -232,9 +232,11 @@ def _promotion_auc(people: Population, rows: Ints) -> Estimate:
 
 
 def _model(table: pa.Table) -> Callable[[pa.Table], NDArray[np.float64]]:
-    encoder = fit_encoder(table, encounter_schema())
+    labels = Target.ANY.labels(table)
+    fitted = fit_encoder(table, labels, encounter_schema())
+    encoder = fitted.encoder
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
-    model.fit(encode_table(encoder, table), Target.ANY.labels(table))
+    model.fit(fitted.encode_training(table), labels)
     return lambda rows: np.asarray(model.decision_function(encode_table(encoder, rows)))
 
 

@@ -41,7 +41,8 @@ def rows_with(column: str, values: dict[str, int], seed: int = 1) -> list[Row]:
 
 
 def fitted(rows: list[Row], readmitted: list[str] | None = None) -> Encoder:
-    return fit_encoder(rows_table(rows, readmitted), encounter_schema())
+    table = rows_table(rows, readmitted or random.Random(0).choices(LABELS, k=len(rows)))
+    return fit_encoder(table, Target.ANY.labels(table), encounter_schema()).encoder
 
 
 def levels(encoder: Encoder, column: str) -> set[str]:
@@ -55,7 +56,7 @@ def test_a_level_that_only_validation_rows_hold_does_not_appear(tmp_path: Path) 
     encoder = features_of(train, validation, tmp_path)
     assert levels(encoder, "payer_code") == {"MC", "HM", "?", "other"}
     assert encoder.known["payer_code"] == {"MC", "HM", "?"}
-    assert encoder == fitted(train)
+    assert encoder == fitted(train, random.Random("train").choices(LABELS, k=len(train)))
     with np.load(tmp_path / "out" / "validation.npz") as found:
         other = encoder.outputs.index("payer_code=other")
         assert found["x"][:, other].sum() == 800
@@ -68,9 +69,10 @@ def features_of(train: list[Row], validation: list[Row], folder: Path) -> Encode
         write_table(rows_table(rows, readmitted), str(folder / name), PROVENANCE)
     report = Report("features")
     out = folder / "out"
-    run(str(folder / "train"), str(folder / "validation"), "any", str(out), report)
+    run(str(folder / "train"), str(folder / "validation"), "any", 0.75, str(out), report)
     encoder = Encoder.from_json(json.loads((out / "encoder.json").read_text("utf-8")))
-    assert report.facts == {"target": "any", "encoded_columns": encoder.width}
+    assert report.facts["encoded_columns"] == encoder.width
+    assert report.facts["strongest_column"] in encoder.outputs
     return encoder
 
 
@@ -82,8 +84,13 @@ def test_the_step_writes_matrices_of_both_tables_and_where_they_come_from(tmp_pa
     for name, rows in (("train", train), ("validation", validation)):
         readmitted = random.Random(name).choices(LABELS, k=len(rows))
         with np.load(tmp_path / "out" / f"{name}.npz") as found:
-            assert np.array_equal(found["x"], encode_table(encoder, rows_table(rows)))
+            expected = encode_table(encoder, rows_table(rows))
+            plain = [not _is_statistic(output) for output in encoder.outputs]
+            assert np.array_equal(found["x"][:, plain], expected[:, plain])
+            assert np.array_equal(found["x"], expected) == (name == "validation")
             assert found["y"].tolist() == [int(label != "NO") for label in readmitted]
+            assert np.unique(found["patient"]).size == len(rows)
+            assert found["patient"].max() == len(rows) - 1
 
 
 @pytest.mark.parametrize("one_sided", ["train", "validation"])
@@ -94,7 +101,7 @@ def test_a_table_of_one_class_is_refused_by_name(tmp_path: Path, one_sided: str)
         write_table(table, str(tmp_path / name), PROVENANCE)
     train, validation, out = (str(tmp_path / name) for name in ("train", "validation", "out"))
     with pytest.raises(InputError, match=f"^{one_sided}: all 1000 encounters"):
-        run(train, validation, "any", out, Report("features"))
+        run(train, validation, "any", 0.75, out, Report("features"))
 
 
 def test_a_level_below_the_share_is_folded_into_other_and_still_known() -> None:
@@ -130,9 +137,13 @@ def test_a_diagnosis_is_flagged_when_it_is_frequent_in_all_positions_together() 
     assert levels(fitted(rows), "diag_any") == {"401", "571"}
 
 
+def _is_statistic(output: str) -> bool:
+    return "risk(" in output
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=5, deadline=None)
-def test_labels_and_identifiers_leave_the_encoder_and_the_matrix_as_they_are(seed: int) -> None:
+def test_labels_and_identifiers_change_nothing_but_the_target_statistics(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = rows_table(random_rows(300, seed=8), ["NO", ">30", "<30"] * 100)
     other = table
@@ -142,18 +153,32 @@ def test_labels_and_identifiers_leave_the_encoder_and_the_matrix_as_they_are(see
         ("readmitted", rng.permutation(table["readmitted"].to_pylist())),
     ):
         other = other.set_column(other.column_names.index(name), name, pa.array(values))
-    first, second = (fit_encoder(part, encounter_schema()) for part in (table, other))
-    assert first == second
-    assert np.array_equal(encode_table(first, table), encode_table(second, other))
-    assert np.array_equal(encode_table(first, table), encode_table(first, table.drop("readmitted")))
+    first, second = (
+        fit_encoder(part, Target.ANY.labels(part), encounter_schema()).encoder
+        for part in (table, other)
+    )
+    plain = [not _is_statistic(output) for output in first.outputs]
+    assert first.outputs == second.outputs
+    assert first.sources.isdisjoint({"encounter_id", "patient_nbr", "readmitted"})
+    one, two = encode_table(first, table), encode_table(second, other)
+    assert np.array_equal(one[:, plain], two[:, plain])
+    assert np.array_equal(one, encode_table(first, table.drop("readmitted")))
 
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=5, deadline=None)
 def test_the_order_of_the_training_rows_does_not_matter(seed: int) -> None:
-    rows = random_rows(300, seed=9)
-    shuffled = random.Random(seed).sample(rows, k=len(rows))
-    assert fitted(rows) == fitted(shuffled)
+    table = rows_table(random_rows(300, seed=9), random.Random(9).choices(LABELS, k=300))
+    order = pa.array(np.random.default_rng(seed).permutation(300))
+    first, second = (
+        fit_encoder(part, Target.ANY.labels(part), encounter_schema())
+        for part in (table, table.take(order))
+    )
+    assert first == second
+    assert np.array_equal(
+        first.encode_training(table)[order.to_numpy()],
+        second.encode_training(table.take(order)),
+    )
 
 
 @pytest.mark.parametrize(
