@@ -88,8 +88,7 @@ def _plain_blocks(train: pa.Table, schema: Schema) -> tuple[list[Block], dict[st
     ]
     diagnoses = tuple(c.name for c in schema.features if c.kind is Kind.ICD9)
     blocks += [_drug_totals(schema), _utilisation(schema)]
-    blocks += [_diagnoses_anywhere(diagnoses, counts, rare), _comorbidities(diagnoses)]
-    blocks.append(_diabetes(diagnoses))
+    blocks += [_comorbidities(diagnoses), _diabetes(diagnoses)]
     known = {c.name: frozenset(counts[c.name]) for c in schema.features if _is_open(c)}
     return blocks, known
 
@@ -173,25 +172,6 @@ def _chapters(column: Column) -> Block:
         sources=(column.name,),
         table={chapter: _one_hot(rank, size) for rank, chapter in enumerate(icd9.CHAPTERS)},
         key=Key.CHAPTER,
-    )
-
-
-def _diagnoses_anywhere(
-    diagnoses: tuple[str, ...], counts: dict[str, Counter[str]], rare: int
-) -> Block:
-    """Flag each frequent three-digit category, in whichever of the diagnoses it stands."""
-    pooled: Counter[str] = Counter()
-    for name in diagnoses:
-        for code, count in counts[name].items():
-            pooled[icd9.category(code)] += count
-    frequent = sorted(c for c, count in pooled.items() if count >= rare and c != MISSING)
-    return Block(
-        outputs=tuple(f"diag_any={category}" for category in frequent),
-        sources=diagnoses,
-        table={category: _one_hot(rank, len(frequent)) for rank, category in enumerate(frequent)},
-        other=(0.0,) * len(frequent),
-        key=Key.CATEGORY,
-        combine=Combine.MAX,
     )
 
 

@@ -99,9 +99,13 @@ def test_drugs_are_counted_by_what_was_done() -> None:
 
 
 def test_a_diagnosis_counts_once_wherever_it_stands() -> None:
-    row = changed(diag_1="250.6", diag_2="401", diag_3="250.83")
-    flags = {name for name, value in encoded(row).items() if name.startswith("diag_any=") and value}
-    assert flags == {"diag_any=250", "diag_any=401"}
+    row = changed(diag_1="428", diag_2="585", diag_3="425")
+    flags = {output: value for output, value in encoded(row).items() if "comorbidity=" in output}
+    assert {output for output, value in flags.items() if value} == {
+        "comorbidity=heart_failure",
+        "comorbidity=renal",
+    }
+    assert set(flags.values()) == {0.0, 1.0}
 
 
 def test_identifiers_and_the_label_are_never_read() -> None:

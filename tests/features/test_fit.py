@@ -125,18 +125,6 @@ def test_a_drug_that_is_hardly_ever_given_gets_no_column_of_its_own() -> None:
     assert "examide" in encoder.sources
 
 
-def test_a_diagnosis_is_flagged_when_it_is_frequent_in_all_positions_together() -> None:
-    rows = [
-        {**row, **dict.fromkeys(("diag_1", "diag_2", "diag_3"), "401")}
-        for row in random_rows(ROWS, seed=7)
-    ]
-    for position, row in zip(("diag_1", "diag_2", "diag_3") * 2, rows, strict=False):
-        row[position] = "571.2"
-    for row in rows[10 : 10 + RARE - 1]:
-        row["diag_2"] = "V45"
-    assert levels(fitted(rows), "diag_any") == {"401", "571"}
-
-
 def _is_statistic(output: str) -> bool:
     return "risk(" in output
 
