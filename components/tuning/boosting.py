@@ -13,7 +13,7 @@ from ray import tune
 from components.tuning.family import Family, Growth, Labels, Matrices, Matrix, Parameters
 
 STEP_ROUNDS = 20
-MOST_ROUNDS = 500
+MOST_ROUNDS = 800
 _BINS = 128
 
 
@@ -26,11 +26,11 @@ class _Binned:
 def _space() -> dict[str, Any]:
     # Narrowed to what wins on this data: slow learning, heavy leaves.
     return {
-        "eta": tune.loguniform(0.02, 0.08),
-        "max_depth": tune.randint(3, 8),
-        "min_child_weight": tune.loguniform(10.0, 150.0),
+        "eta": tune.loguniform(0.02, 0.06),
+        "max_depth": tune.randint(4, 9),
+        "min_child_weight": tune.loguniform(20.0, 200.0),
         "subsample": tune.uniform(0.6, 1.0),
-        "colsample_bytree": tune.uniform(0.2, 0.8),
+        "colsample_bytree": tune.uniform(0.1, 0.6),
         "lambda": tune.loguniform(0.5, 20.0),
     }
 
@@ -74,11 +74,11 @@ XGBOOST = Family(
     space=_space,
     start=(
         {
-            "eta": 0.04,
-            "max_depth": 5,
+            "eta": 0.03,
+            "max_depth": 6,
             "min_child_weight": 60.0,
             "subsample": 0.8,
-            "colsample_bytree": 0.4,
+            "colsample_bytree": 0.3,
             "lambda": 5.0,
         },
     ),

@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from components.tuning.family import Family, Growth, Labels, Matrices, Matrix, Parameters, counted
 
-STEP_PASSES = 10
-MOST_PASSES = 100
+STEP_PASSES = 5
+MOST_PASSES = 60
 
 
 @dataclass(frozen=True)

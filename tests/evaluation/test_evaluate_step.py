@@ -142,7 +142,7 @@ def test_a_candidate_that_equals_production_is_promoted_with_no_difference(
         ("real", RULES, "version 1 was trained on real data, the candidate on synthetic data"),
         ("within 30 days", RULES, "version 1 predicts another target"),
         ("other", replace(RULES, max_auc_drop=-0.4), "against version 1 >= +0.4000"),
-        ("other", replace(RULES, min_auc=0.999), ">= floor 0.9990"),
+        ("other", replace(RULES, min_auc=1.0), ">= floor 1.0000"),
     ],
 )
 def test_a_refused_candidate_is_refused_for_one_named_reason(
