@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no
 
 .PHONY: help
 help: ## List the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: venv ## Run the whole pipeline: DATA=path or URI, BATCH=0..5, ARGS="more options"
@@ -34,15 +34,23 @@ venv: .venv/.ready ## Create .venv from the hash-pinned lock
 
 .PHONY: bench-run
 bench-run: venv ## Measure one whole run (DATA as for run): seconds of each step, memory, AUC
-	@$(BIN)/python tests/bench/bench_run.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_run.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: bench-models
+bench-models: venv ## Measure the models, cross-validated by patient, beside plain baselines
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_models.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: bench-search
+bench-search: venv ## Measure the search: time, memory, what pruning saves and costs
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_search.py $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 .PHONY: bench-drift
 bench-drift: venv ## Measure the drift rules' false alarms and power (DATA: a file beside the cohort)
-	@$(BIN)/python tests/bench/bench_drift.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_drift.py $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 .PHONY: bench-data
 bench-data: venv ## Measure ingest at 1 and 10 million rows beside pandas (DATA: the file to repeat)
-	@$(BIN)/python tests/bench/bench_data.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_data.py $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 .PHONY: lock
 lock: venv ## Pin every dependency again, with hashes

@@ -15,6 +15,15 @@ from components.settings import Settings
 DEFAULT = Path(".health-predict")
 DATA_PREFIX = "HEALTH_PREDICT_DATA_PREFIX"
 
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
+"""What keeps the libraries from sending usage home and from printing tables of their own."""
+
 _SETTINGS = (
     "tracking_uri", "artifact_uri", "bundle_store", "data_prefix", "state_dir", "run_id",
 )  # fmt: skip
@@ -119,17 +128,10 @@ class State:
             port: of the canary; 0 for any free one.
             ray_folder: a short path for Ray's files: a socket's has room for 100 characters.
         """
-        quiet = {
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_TMPDIR": ray_folder,
-            "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-            "RAY_AIR_NEW_OUTPUT": "0",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "DO_NOT_TRACK": "true",
-        }
         return {
             **os.environ,
-            **quiet,
+            **QUIET,
+            "RAY_TMPDIR": ray_folder,
             **self.environment(run.run_id),
             EVENTS_FILE: str(run.events),
             "TMPDIR": str(run.path / "tmp"),

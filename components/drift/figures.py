@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,24 +13,17 @@ from matplotlib.ticker import PercentFormatter
 from components.drift.pair import Coded, Ints, Pair
 from components.drift.statistics import bins
 from components.registry.drift_log import DriftRecord
+from components.reporting.svg import BLUE, GREY, ORANGE, STYLE, to_svg
 from components.schema import Kind
 
-_BEFORE, _AFTER, _LINE = "#9aa5b1", "#0b5c8f", "#b45309"
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "drift",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+_BEFORE, _AFTER, _LINE = GREY, BLUE, ORANGE
 _MOST_BARS = 12
 _LABEL_LENGTH = 18
 
 
 def trend(records: Sequence[DriftRecord], psi_line: float) -> str:
     """Draw the largest PSI and the AUCs of each batch."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 2.6), layout="constrained")
         psi, told, production = figure.subplots(1, 3)
         batches = [record.batch for record in records]
@@ -46,12 +37,12 @@ def trend(records: Sequence[DriftRecord], psi_line: float) -> str:
             axes.set_xlabel("batch")
             axes.set_xticks(batches)
             axes.set_xlim(batches[0] - 0.8, batches[-1] + 0.8)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def distributions(pair: Pair, names: Sequence[str]) -> str:
     """Draw the shares of some columns' levels, before and after."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = 2.5 * -(-len(names) // 2)
         figure = Figure(figsize=(9, height), layout="constrained")
         grid = figure.subplots(-(-len(names) // 2), 2, squeeze=False).ravel()
@@ -59,7 +50,7 @@ def distributions(pair: Pair, names: Sequence[str]) -> str:
             _bars(axes, name, pair.columns[name], pair)
         for axes in grid[len(names) :]:
             axes.set_axis_off()
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _series(axes: Axes, records: Sequence[DriftRecord], name: str, title: str) -> None:
@@ -104,9 +95,3 @@ def _name(column: Coded, levels: Ints) -> str:
     if levels.size > 1:
         return f"{levels.size} rare"
     return "missing" if column.missing[levels[0]] else first[:_LABEL_LENGTH].replace("$", r"\$")
-
-
-def _svg(figure: Figure) -> str:
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue().partition('.dtd">')[2]  # without the XML prolog, to stand in HTML

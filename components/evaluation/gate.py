@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.evaluation.metrics import Interval, Metrics
+from components.evaluation.bootstrap import Interval
+from components.evaluation.metrics import Metrics
 
 
 @dataclass(frozen=True)

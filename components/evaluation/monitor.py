@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.errors import InputError
-from components.evaluation.metrics import Metrics, measure
-from components.evaluation.scoring import score_table
+from components.evaluation.metrics import Metrics
+from components.evaluation.report import metric_rows
+from components.evaluation.scoring import measured_on, score_table
 from components.events import Report
 from components.features.target import Target
 from components.ingest.tables import provenance_of, read_table
@@ -34,10 +35,12 @@ def run(batch: str, page: str, settings: Settings, report: Report) -> Metrics:
     table = read_table(batch)
     bundle = BundleStore(settings.bundle_store).get(production.bundle_uri)
     labels = Target(bundle.facts.target).labels(table)
-    metrics = measure(labels, score_table(bundle, table), bundle.facts.threshold)
+    measured = measured_on(bundle, table, labels, score_table(bundle, table))
     provenance = provenance_of(table)
     shown = Page(f"Version {production.number} on batch {provenance.batch}", provenance.synthetic)
-    shown.table("Metrics", ("metric", "value"), list(metrics.to_json().items()))
+    shown.facts({"Encounters": f"{table.num_rows:,}", "Source": provenance.source})
+    shown.table("Metrics", ("", "production (95 %)", "no skill"), metric_rows(measured))
     Path(page).write_text(shown.html(), "utf-8")
-    report.add(production=metrics.to_json(), production_version=production.number, report=page)
-    return metrics
+    found = measured.metrics
+    report.add(production=found.to_json(), production_version=production.number, report=page)
+    return found

@@ -2,21 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from components.evaluation.bootstrap import Interval
+from components.evaluation.contributions import Contribution
+from components.evaluation.curves import Curves
 from components.evaluation.gate import Decision
-from components.evaluation.metrics import Curves, Metrics
+from components.evaluation.metrics import Metrics
+from components.evaluation.subgroups import Subgroup
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model on the test rows; ``intervals`` are by name of the metric."""
+
+    metrics: Metrics
+    intervals: Mapping[str, Interval]
+
+    def bounds(self) -> dict[str, float]:
+        """Return the ends of the intervals as ``auc_low``, ``auc_high`` and so on."""
+        return {
+            f"{name}_{end}": getattr(interval, end)
+            for name, interval in self.intervals.items()
+            for end in ("low", "high")
+        }
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A candidate's metrics beside production's, and the gate's decision.
+    """A candidate beside production, and the gate's decision.
 
-    ``production`` is ``None`` and ``production_version`` empty before the first promotion.
+    ``old`` is ``None`` and ``production_version`` empty before the first promotion. Curves,
+    subgroups and contributions are the candidate's.
     """
 
-    candidate: Metrics
-    production: Metrics | None
+    new: Measured
+    old: Measured | None
     production_version: str
     curves: Curves
+    subgroups: tuple[Subgroup, ...]
+    contributions: tuple[Contribution, ...]
     decision: Decision
+
+    @property
+    def candidate(self) -> Metrics:
+        """The candidate's metrics."""
+        return self.new.metrics
+
+    @property
+    def production(self) -> Metrics | None:
+        """Production's metrics; ``None`` before the first promotion."""
+        return self.old.metrics if self.old else None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the decision and both models' metrics as plain JSON."""
+        return {
+            "promote": self.decision.promote,
+            "reasons": list(self.decision.reasons),
+            "candidate": self.candidate.to_json(),
+            "production": self.production.to_json() if self.production else None,
+            "production_version": self.production_version,
+            "intervals": {
+                name: {metric: i.to_json() for metric, i in side.intervals.items()}
+                for name, side in (("candidate", self.new), ("production", self.old))
+                if side
+            },
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary with subgroups and contributions."""
+        return {
+            **self.summary(),
+            "subgroups": [group.to_json() for group in self.subgroups],
+            "contributions": {", ".join(c.columns): c.mean for c in self.contributions},
+        }

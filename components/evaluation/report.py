@@ -2,95 +2,195 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
-from components.evaluation.metrics import Curves, Metrics
-from components.evaluation.outcome import Evaluation
+from components.evaluation import figures
+from components.evaluation.bootstrap import Interval
+from components.evaluation.metrics import MEASURED
+from components.evaluation.outcome import Evaluation, Measured
+from components.evaluation.subgroups import LEAST_ROWS, Subgroup
+from components.ingest.tables import Provenance
 from components.registry.bundle import Facts
-from components.reporting.page import Page
+from components.reporting.page import Cell, Page
 
-_LIMITS = (
-    "The risk is a help for planning follow-up after discharge, not a diagnosis. It holds for "
-    "encounters like those of the source named above and has not been tested on other populations."
+_USE = (
+    "The risk is a help for planning follow-up after discharge, not a diagnosis, and no reason to "
+    "keep care from anybody whose risk is low. It is meant for adult and child inpatients with "
+    "diabetes who were discharged alive and not to a hospice."
 )
-_SYNTHETIC_LIMITS = (
-    "Trained and tested on a synthetic cohort: its numbers say that the pipeline works and nothing "
+_POPULATION = (
+    "It holds for encounters like those of the source named above (for the published file: 130 "
+    "hospitals of the United States, 1999 to 2008) and has not been tested on other populations. "
+    "A readmission to a hospital that the source does not cover counts as none."
+)
+READING = (
+    "Intervals are 95 %, from 200 draws of patients. No skill is a model that knows the prevalence "
+    "alone, gives everybody that risk and calls everybody readmitted. The calibration slope and "
+    "intercept are ideal at 1 and 0. A contribution says what moves the model's risk, not what "
+    "causes a readmission."
+)
+_SYNTHETIC = (
+    "Trained or tested on a synthetic cohort: its numbers say that the pipeline works and nothing "
     "about patients. It must not be used for any."
 )
-
-_METRICS = {
+_LABELS = {
     "auc": "AUC",
-    "average_precision": "average precision",
-    "brier": "Brier score (lower is better)",
+    "brier": "Brier score (low is good)",
+    "log_loss": "log loss (low is good)",
     "f1": "F1 at the threshold",
+    "precision": "precision at the threshold",
+    "recall": "recall at the threshold",
+    "expected_calibration_error": "expected calibration error (low is good)",
 }
+_GROUP_HEADER = ("", "", "encounters", "patients", "readmitted", "mean risk", "AUC (95 %)",
+                 "precision", "recall")  # fmt: skip
 
 
-def model_report(facts: Facts, evaluation: Evaluation) -> str:
+@dataclass(frozen=True)
+class Lineage:
+    """Where a candidate and the rows that it was tested on come from.
+
+    Attributes:
+        facts: of the bundle.
+        digest: of the bundle.
+        mlflow_run: holds the search's trials.
+        learning_curve: resource and validation AUC of the winning trial.
+        tested_on: where the test rows come from.
+    """
+
+    facts: Facts
+    digest: str
+    mlflow_run: str
+    learning_curve: Sequence[tuple[int, float]]
+    tested_on: Provenance
+
+
+def model_report(lineage: Lineage, evaluation: Evaluation) -> str:
     """Return the report of a candidate as HTML."""
-    page = Page("Readmission model", facts.synthetic)
-    page.facts(
-        {
-            "Decision": "promote" if evaluation.decision.promote else "refused",
-            "Predicts": f"readmitted: {facts.target}",
-            "Family": facts.family,
-            "Training rows": f"{facts.rows:,}",
-            "Batch": str(facts.batch),
-            "Source": facts.source,
-            "Source sha256": facts.data_sha256,
-            "Run": facts.run_id,
-        }
+    facts, synthetic = lineage.facts, lineage.facts.synthetic or lineage.tested_on.synthetic
+    page = Page("Readmission model", synthetic)
+    promoted = evaluation.decision.promote
+    page.verdict(
+        "Promote" if promoted else "Refused", evaluation.decision.reasons, acts=not promoted
     )
-    reasons = [tuple(reason.split(": ", 1)) for reason in evaluation.decision.reasons]
-    page.table("Gate", ("rule", "outcome"), [(text[-1], text[0]) for text in reasons])
+    page.facts(_facts(facts, evaluation))
     _metrics_table(page, evaluation)
-    page.figure("ROC curve on the test rows", _roc(evaluation.curves, evaluation.candidate))
+    page.figures(_pictures(lineage, evaluation))
     (tn, fp), (fn, tp) = evaluation.curves.confusion
     page.table(
         f"Confusion matrix at the threshold {facts.threshold:.3f}",
-        ("", "predicted: not readmitted", "predicted: readmitted"),
+        ("", "called: not readmitted", "called: readmitted"),
         [("not readmitted", tn, fp), ("readmitted", fn, tp)],
     )
+    page.table("By subgroup", _GROUP_HEADER, [_group(group) for group in evaluation.subgroups])
     page.table("Hyperparameters", ("name", "value"), _rounded(facts.parameters))
-    page.paragraph(_SYNTHETIC_LIMITS if facts.synthetic else _LIMITS)
+    page.table("Lineage", ("what", "which"), _lineage(lineage))
+    page.notes("Limits of use", _limits(evaluation, synthetic))
     return page.html()
 
 
-def _rounded(parameters: Mapping[str, float | int | str]) -> list[tuple[str, float | int | str]]:
-    return [(k, round(v, 4) if isinstance(v, float) else v) for k, v in parameters.items()]
+def metric_rows(measured: Measured) -> list[tuple[str, str, str]]:
+    """Return label, value with its interval, and no-skill value of each metric."""
+    return [
+        (
+            _LABELS.get(name, name.replace("_", " ")),
+            _value(measured.intervals[name]),
+            f"{getattr(measured.metrics, f'no_skill_{name}'):.3f}",
+        )
+        for name in MEASURED
+    ]
+
+
+def _facts(facts: Facts, evaluation: Evaluation) -> dict[str, str]:
+    m = evaluation.candidate
+    return {
+        "Predicts": f"readmitted: {facts.target}",
+        "Family": facts.family,
+        "Trained on": f"{facts.rows:,} encounters up to batch {facts.batch}",
+        "Tested on": f"{m.rows:,} encounters of patients that no training row holds, "
+        f"{m.prevalence:.1%} of them readmitted",
+    }
 
 
 def _metrics_table(page: Page, evaluation: Evaluation) -> None:
-    new, old = evaluation.candidate, evaluation.production
-    rows = [
-        (
-            label,
-            f"{getattr(new, name):.4f}",
-            f"{getattr(old, name):.4f}" if old else "none",
-            f"{getattr(new, f'no_skill_{name}'):.4f}",
-        )
-        for name, label in _METRICS.items()
-    ]
+    new, old = evaluation.new, evaluation.old
     version = f"production, version {evaluation.production_version}" if old else "production"
-    title = f"{new.rows:,} test encounters, {new.prevalence:.1%} readmitted"
-    page.table(title, ("", "candidate", version, "no skill"), rows)
+    rows = [
+        (label, value, _value(old.intervals[name]) if old else "none", no_skill)
+        for name, (label, value, no_skill) in zip(MEASURED, metric_rows(new), strict=True)
+    ]
+    page.table("Metrics on the test rows", ("", "candidate (95 %)", version, "no skill"), rows)
+    page.paragraph(READING)
 
 
-def _roc(curves: Curves, metrics: Metrics) -> str:
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(
-        curves.false_positive_rate,
-        curves.true_positive_rate,
-        color="#0b5c8f",
-        label=f"candidate, AUC {metrics.auc:.3f}",
+def _pictures(lineage: Lineage, evaluation: Evaluation) -> list[tuple[str, str]]:
+    curves, metrics = evaluation.curves, evaluation.candidate
+    drawn = [
+        ("ROC", figures.roc(curves, metrics)),
+        ("Precision and recall", figures.precision_recall(curves, metrics)),
+        ("Calibration by decile of risk", figures.calibration(curves, metrics)),
+        ("Decision curve", figures.net_benefit(curves, lineage.facts.threshold)),
+    ]
+    if evaluation.contributions:
+        bars = figures.contribution_bars(evaluation.contributions)
+        drawn.append(("What moves the risk", bars))
+    if lineage.learning_curve:
+        drawn.append(("Learning curve", figures.learning_curve(lineage.learning_curve)))
+    return drawn
+
+
+def _group(group: Subgroup) -> tuple[Cell, ...]:
+    return (
+        group.column,
+        group.level,
+        group.rows,
+        group.patients,
+        f"{group.prevalence:.1%}",
+        f"{group.mean_risk:.1%}",
+        _value(group.auc) if group.auc else "too few",
+        "" if group.precision is None else f"{group.precision:.2f}",
+        "" if group.recall is None else f"{group.recall:.2f}",
     )
-    axes.plot([0, 1], [0, 1], color="#9aa5b1", linestyle="--", label="no skill, AUC 0.500")
-    axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1))
-    axes.legend(loc="lower right")
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg")
-    return drawn.getvalue().partition('.dtd">')[2]  # without the XML prolog, to stand in HTML
+
+
+def _lineage(lineage: Lineage) -> list[tuple[Cell, ...]]:
+    facts = lineage.facts
+    return [
+        ("source", facts.source),
+        ("source sha256", facts.data_sha256),
+        ("pipeline run", facts.run_id),
+        ("MLflow run", lineage.mlflow_run),
+        ("bundle", lineage.digest),
+        ("made", facts.created),
+        ("code", facts.commit),
+        ("libraries", ", ".join(f"{name} {v}" for name, v in facts.libraries.items())),
+    ]
+
+
+def _limits(evaluation: Evaluation, synthetic: bool) -> list[str]:
+    small = [f"{g.column} {g.level}" for g in evaluation.subgroups if g.auc is None]
+    limits = [_SYNTHETIC] if synthetic else [_USE, _POPULATION]
+    if small:
+        limits.append(
+            f"Too few test encounters (under {LEAST_ROWS}, or under 10 of one outcome) to say how "
+            f"good it is for: {', '.join(small)}."
+        )
+    return [*limits, *_weak(evaluation.new, evaluation.subgroups)]
+
+
+def _weak(new: Measured, groups: Sequence[Subgroup]) -> list[str]:
+    """Name the subgroups whose AUC is surely lower than that of all."""
+    auc = new.metrics.auc
+    weak = [
+        f"{g.column} {g.level} ({g.auc.value:.3f})" for g in groups if g.auc and g.auc.high < auc
+    ]
+    return [f"It tells the readmitted apart less well for: {', '.join(weak)}."] if weak else []
+
+
+def _value(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _rounded(parameters: Mapping[str, float | int | str]) -> list[tuple[Cell, ...]]:
+    return [(k, round(v, 4) if isinstance(v, float) else v) for k, v in parameters.items()]

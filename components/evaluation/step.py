@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from components.errors import InputError
+from components.evaluation.bootstrap import paired_auc_difference
+from components.evaluation.contributions import contributions
+from components.evaluation.curves import curves
 from components.evaluation.gate import Comparison, GateRules, decide
-from components.evaluation.metrics import curves, measure, paired_auc_difference
 from components.evaluation.outcome import Evaluation
-from components.evaluation.report import model_report
-from components.evaluation.scoring import score_table
+from components.evaluation.report import Lineage, model_report
+from components.evaluation.scoring import SEED, measured_on, patients_of, score_table
+from components.evaluation.subgroups import subgroups
 from components.events import Report
 from components.features.target import Target
-from components.ingest.tables import read_table
+from components.ingest.tables import provenance_of, read_table
 from components.registry.bundle import Bundle, load_bundle
 from components.registry.models import Registry
 from components.registry.store import BundleStore
 from components.registry.tracking import Tracking
 from components.settings import Settings
-
-_SEED = 20140211
 
 
 def run(
@@ -53,14 +53,20 @@ def run(
     table, candidate = read_table(test), load_bundle(Path(bundle))
     evaluation = evaluate(table, candidate, rules, settings)
     page, summary = outputs
-    Path(page).write_text(model_report(candidate.facts, evaluation), "utf-8")
-    Path(summary).write_text(json.dumps(_summary(evaluation)), "utf-8")
     tracking = Tracking(settings)
-    tracking.log_metrics(
-        mlflow_run, {f"test_{k}": v for k, v in evaluation.candidate.to_json().items()}
+    lineage = Lineage(
+        candidate.facts,
+        candidate.digest,
+        mlflow_run,
+        tracking.curve(mlflow_run, "learning_curve"),
+        provenance_of(table),
     )
+    Path(page).write_text(model_report(lineage, evaluation), "utf-8")
+    Path(summary).write_text(json.dumps(evaluation.to_json()), "utf-8")
+    found = evaluation.candidate.to_json() | evaluation.new.bounds()
+    tracking.log_metrics(mlflow_run, {f"test_{name}": value for name, value in found.items()})
     tracking.log_file(mlflow_run, Path(page), "report.html")
-    report.add(report=page, **_summary(evaluation))
+    report.add(report=page, **evaluation.summary())
     return evaluation
 
 
@@ -73,36 +79,25 @@ def evaluate(
         raise InputError(f"test: all {labels.size} encounters have the same label")
     risks = score_table(candidate, table)
     threshold = candidate.facts.threshold
-    metrics = measure(labels, risks, threshold)
+    new = measured_on(candidate, table, labels, risks)
     production = Registry(settings).production()
-    old_metrics, comparison = None, None
+    old, comparison = None, None
     if production is not None:
-        old = BundleStore(settings.bundle_store).get(production.bundle_uri)
-        old_risks = score_table(old, table)
-        patients = table["patient_nbr"].to_numpy()
-        old_metrics = measure(labels, old_risks, old.facts.threshold)
+        bundle = BundleStore(settings.bundle_store).get(production.bundle_uri)
+        old_risks = score_table(bundle, table)
+        old = measured_on(bundle, table, labels, old_risks)
         comparison = Comparison(
             production.number,
-            paired_auc_difference(labels, risks, old_risks, patients, seed=_SEED),
-            same_target=old.facts.target == candidate.facts.target,
-            loses_real_data=candidate.facts.synthetic and not old.facts.synthetic,
+            paired_auc_difference(labels, risks, old_risks, patients_of(table), seed=SEED),
+            same_target=bundle.facts.target == candidate.facts.target,
+            loses_real_data=candidate.facts.synthetic and not bundle.facts.synthetic,
         )
-    decision = decide(metrics, comparison, rules)
     return Evaluation(
-        metrics,
-        old_metrics,
+        new,
+        old,
         production.number if production else "",
-        curves(labels, np.asarray(risks), threshold),
-        decision,
+        curves(labels, risks, threshold),
+        subgroups(table, labels, risks, threshold, SEED),
+        contributions(candidate, table),
+        decide(new.metrics, comparison, rules),
     )
-
-
-def _summary(evaluation: Evaluation) -> dict[str, object]:
-    old = evaluation.production
-    return {
-        "promote": evaluation.decision.promote,
-        "reasons": list(evaluation.decision.reasons),
-        "candidate": evaluation.candidate.to_json(),
-        "production": old.to_json() if old else None,
-        "production_version": evaluation.production_version,
-    }

@@ -57,6 +57,11 @@ class Tracking:
         now = _now()
         self._client.log_batch(run, metrics=[Metric(name, v, now, step) for step, v in curve])
 
+    def curve(self, run: str, name: str) -> list[tuple[int, float]]:
+        """Return a metric's values at steps, in the order of the steps; empty if never logged."""
+        found = self._client.get_metric_history(run, name)
+        return sorted((int(point.step), float(point.value)) for point in found)
+
     def log_file(self, run: str, path: Path, name: str) -> None:
         """Log a text file of a run under ``name``."""
         self._client.log_text(run, path.read_text("utf-8"), name)

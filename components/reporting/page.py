@@ -27,6 +27,12 @@ class _Verdict:
 
 
 @dataclass(frozen=True)
+class _Notes:
+    title: str
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
 class _Figure:
     title: str
     svg: Markup
@@ -65,6 +71,16 @@ class Page:
     def figure(self, title: str, svg: str) -> None:
         """Add a figure that the project drew itself (its SVG is not escaped)."""
         self.sections.append(("figure", _Figure(title, Markup(svg))))
+
+    def figures(self, figures: Sequence[tuple[str, str]]) -> None:
+        """Add figures, title and SVG each, side by side where the page is wide enough."""
+        drawn = [_Figure(title, Markup(svg)) for title, svg in figures]
+        self.sections.append(("figures", drawn))
+
+    def notes(self, title: str, texts: Sequence[str]) -> None:
+        """Add a list of sentences; left out when it is empty."""
+        if texts:
+            self.sections.append(("notes", _Notes(title, texts)))
 
     def paragraph(self, text: str) -> None:
         """Add a paragraph of text."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from benching import read_file, usable
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -30,11 +31,8 @@ from components.drift.statistics import ColumnDrift, Measure, column_drifts
 from components.features.batch import encode_table
 from components.features.fit import fit_encoder
 from components.features.target import Target
-from components.ingest.reader import read_batches
-from components.ingest.split import ENDED_IN_DEATH_OR_HOSPICE
 from components.ingest.synthetic import synthesise
-from components.ingest.validate import Validator
-from components.schema import Column, encounter_schema
+from components.schema import encounter_schema
 
 MODEL_ROWS, REFERENCE_ROWS, PROMOTION_ROWS = 20_000, 20_000, 4_000
 SIZES = (2_000, 16_000)
@@ -95,9 +93,9 @@ def main() -> int:
     options = parser.parse_args()
     tables = {"synthetic cohort": synthesise(SYNTHETIC_ROWS, seed=7)}
     if options.data:
-        tables["file"] = _file(options.data)
+        tables["file"] = read_file(options.data)
     for name, table in tables.items():
-        _report(name, population(_usable(table)), options.draws, options.power_draws)
+        _report(name, population(usable(table)), options.draws, options.power_draws)
     return 0
 
 
@@ -268,23 +266,6 @@ def _steps(values: Ints, size: float, rng: np.random.Generator) -> Ints:
     """Return whole steps whose mean is ``size`` standard deviations."""
     steps: Ints = np.floor(size * values.std() + rng.random(values.size)).astype(np.int64)
     return steps
-
-
-def _usable(table: pa.Table) -> pa.Table:
-    ended = pa.array(ENDED_IN_DEATH_OR_HOSPICE)
-    return table.filter(pc.invert(pc.is_in(table["discharge_disposition_id"], ended)))
-
-
-def _file(path: Path) -> pa.Table:
-    schema = encounter_schema()
-    validator = Validator(schema)
-    parts = [part.good for b in read_batches(path, schema) if (part := validator.check(b))]
-    typed = pa.Table.from_batches(parts)
-    return typed.cast(pa.schema([(c.name, _plain(c)) for c in schema]))
-
-
-def _plain(column: Column) -> pa.DataType:
-    return pa.int64() if column.is_integer else pa.string()
 
 
 if __name__ == "__main__":

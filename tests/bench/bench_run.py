@@ -11,16 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+from benching import markdown, peak_memory
 
 from pipelines.results import read_events
 from pipelines.state import State
 
-SAMPLE_SECONDS = 0.5
 PROJECT_LIMITS = {"seconds": "< 240", "memory": "< 6.0"}
 
 
@@ -29,29 +27,13 @@ def main() -> int:
     cli = str(Path(sys.executable).with_name("health-predict"))
     with tempfile.TemporaryDirectory() as folder:
         options = ["--state", folder, "--output", "json", *sys.argv[1:]]
-        with subprocess.Popen([cli, "run", *options], stdout=subprocess.PIPE) as process:
-            peak = _peak_memory(process)
-            answer = json.loads(process.stdout.read()) if process.stdout else {}
+        process = subprocess.Popen([cli, "run", *options], stdout=subprocess.PIPE)
+        with process, peak_memory(process.pid) as peak:
+            answer = json.loads(process.communicate()[0])
         subprocess.run([cli, "stop", "--state", folder], check=True)
         events = read_events(State(Path(folder)).runs()[-1].events)
-    _print(answer, peak, events)
+    _print(answer, peak.gib, events)
     return int(answer["exit_code"])
-
-
-def _peak_memory(process: subprocess.Popen[bytes]) -> float:
-    """Return the largest sum of proportional set sizes of the run's processes, in GiB."""
-    peak = 0
-    parent = psutil.Process(process.pid)
-    while process.poll() is None:
-        total = 0
-        with suppress(psutil.NoSuchProcess):
-            for member in [parent, *parent.children(recursive=True)]:
-                with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                    total += member.memory_full_info().pss
-        peak = max(peak, total)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(SAMPLE_SECONDS)
-    return peak / 2**30
 
 
 def _print(answer: dict[str, Any], peak: float, events: list[dict[str, Any]]) -> None:
@@ -66,8 +48,7 @@ def _print(answer: dict[str, Any], peak: float, events: list[dict[str, Any]]) ->
         ("decision", answer["decision"], ""),
         ("candidate's test AUC", f"{metrics['auc']:.4f}" if metrics else "none", ""),
     ]
-    print("\n| what | measured | target |\n| --- | --- | --- |")
-    print("\n".join(f"| {what} | {value} | {target} |" for what, value, target in rows))
+    print(markdown(("what", "measured", "target"), rows))
 
 
 if __name__ == "__main__":

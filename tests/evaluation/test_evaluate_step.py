@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,8 @@ def bench(tmp_path: Path, settings: Callable[..., Settings]) -> Bench:
     return Bench(tmp_path, settings(), mlflow_run, Report("evaluate"))
 
 
-def write_rows(path: Path, readmitted: list[str]) -> None:
-    provenance = Provenance("synthetic:rows=600", "0" * 64, ROWS, synthetic=True, batch=2)
+def write_rows(path: Path, readmitted: list[str], *, synthetic: bool = True) -> None:
+    provenance = Provenance("synthetic:rows=600", "0" * 64, ROWS, synthetic=synthetic, batch=2)
     write_table(rows_table(random_rows(ROWS, SEED), readmitted), str(path), provenance)
 
 
@@ -179,17 +179,26 @@ def test_the_outcome_is_written_as_json_as_facts_and_to_mlflow(
     bench.promote(made["other"])
     found = bench.evaluate(made["synthetic"])
     assert found.production
-    assert bench.summary == {
+    facts = {
         "promote": True,
         "reasons": list(found.decision.reasons),
         "candidate": found.candidate.to_json(),
         "production": found.production.to_json(),
         "production_version": "1",
+        "intervals": {
+            name: {metric: asdict(interval) for metric, interval in side.intervals.items()}
+            for name, side in (("candidate", found.new), ("production", found.old))
+            if side
+        },
     }
-    assert bench.report.facts == {"report": str(bench.page), **bench.summary}
+    groups = [asdict(group) for group in found.subgroups]
+    assert bench.summary == {**facts, "subgroups": groups, "contributions": {}}
+    assert bench.report.facts == {"report": str(bench.page), **facts}
     client = MlflowClient(bench.settings.tracking_uri)
     logged = client.get_run(bench.mlflow_run).data.metrics
-    assert logged == {f"test_{k}": v for k, v in found.candidate.to_json().items()}
+    expected_metrics = found.candidate.to_json() | found.new.bounds()
+    assert logged == {f"test_{name}": value for name, value in expected_metrics.items()}
+    assert 0 < logged["test_auc_low"] < logged["test_auc"] < logged["test_auc_high"] <= 1
     assert [file.path for file in client.list_artifacts(bench.mlflow_run)] == ["report.html"]
     (stored,) = bench.settings.state_dir.glob("mlartifacts/**/report.html")
     assert stored.read_text("utf-8") == bench.page.read_text("utf-8")
@@ -203,12 +212,14 @@ def test_the_report_is_one_page_that_fetches_nothing_and_says_synthetic(
     page = bench.page.read_text("utf-8")
     assert FETCHES.findall(page) == []
     assert '<span class="synthetic">synthetic data</span>' in page
-    assert page.count("<svg") == page.count("</svg>") == 1
-    for shown in (f"{found.candidate.auc:.4f}", "production, version 1", "no skill", "promote"):
+    assert page.count("<svg") == page.count("</svg>") == 4
+    for shown in (f"{found.candidate.auc:.3f}", "production, version 1", "no skill", "Promote"):
         assert shown in page
 
 
 def test_a_report_on_real_data_does_not_say_synthetic(bench: Bench, made: dict[str, Path]) -> None:
+    readmitted = labels(random_rows(ROWS, SEED), SEED)
+    write_rows(bench.folder / "test", readmitted, synthetic=False)
     bench.evaluate(made["real"])
     assert "synthetic data" not in bench.page.read_text("utf-8")
 

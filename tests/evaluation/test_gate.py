@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.evaluation.bootstrap import Interval
 from components.evaluation.gate import Comparison, Decision, GateRules, decide
-from components.evaluation.metrics import Interval, Metrics
+from components.evaluation.metrics import Metrics
 
 RULES = GateRules(min_auc=0.6, max_auc_drop=0.005, allow_synthetic=False, force=False)
 GOOD = Metrics(
@@ -16,11 +17,23 @@ GOOD = Metrics(
     auc=0.69,
     average_precision=0.65,
     brier=0.22,
+    log_loss=0.63,
     f1=0.66,
+    precision=0.55,
+    recall=0.82,
+    calibration_slope=1.01,
+    calibration_intercept=0.02,
+    expected_calibration_error=0.012,
     no_skill_auc=0.5,
     no_skill_average_precision=0.46,
     no_skill_brier=0.2484,
+    no_skill_log_loss=0.69,
     no_skill_f1=0.63,
+    no_skill_precision=0.46,
+    no_skill_recall=1.0,
+    no_skill_calibration_slope=0.0,
+    no_skill_calibration_intercept=0.0,
+    no_skill_expected_calibration_error=0.0,
 )
 BELOW_A_FLOOR = {
     "AUC": replace(GOOD, auc=0.5999),

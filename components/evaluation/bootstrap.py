@@ -1,0 +1,129 @@
+"""95 % intervals by drawing patients.
+
+Whole patients are drawn with replacement, since the encounters of one are not independent (Field
+and Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from components.evaluation.calibration import Labels, Probabilities, Weights
+from components.evaluation.metrics import MEASURED, Metrics, measure
+
+DRAWS = 200
+_LEVELS = [0.025, 0.975]
+
+Patients = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval.
+
+    What cannot be below zero, such as the expected calibration error, rises when it is drawn
+    again: such an interval may lie above its value.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return value, low and high."""
+        return asdict(self)
+
+
+def metric_intervals(
+    labels: Labels,
+    risks: Probabilities,
+    threshold: float,
+    patients: Patients,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+) -> tuple[Metrics, dict[str, Interval]]:
+    """Measure a model, and each of :data:`MEASURED` with its interval; shapes ``(rows,)``."""
+    metrics = measure(labels, risks, threshold)
+    found = [
+        [getattr(measure(labels, risks, threshold, weights), name) for name in MEASURED]
+        for weights in drawn_weights(labels, patients, seed, draws)
+    ]
+    values = [getattr(metrics, name) for name in MEASURED]
+    return metrics, dict(zip(MEASURED, _intervals(values, found), strict=True))
+
+
+def auc_interval(
+    labels: Labels,
+    risks: Probabilities,
+    patients: Patients,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+) -> Interval:
+    """Return the AUC with its interval; shapes ``(rows,)``."""
+
+    def auc(weights: Weights | None) -> float:
+        return float(roc_auc_score(labels, risks, sample_weight=weights))
+
+    return _interval(auc, labels, patients, seed, draws)
+
+
+def paired_auc_difference(
+    labels: Labels,
+    candidate: Probabilities,
+    production: Probabilities,
+    patients: Patients,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+) -> Interval:
+    """Return candidate AUC minus production AUC; both models score each draw.
+
+    Args:
+        labels: 0 or 1, shape ``(rows,)``.
+        candidate: its probabilities, shape ``(rows,)``.
+        production: its probabilities, shape ``(rows,)``.
+        patients: patient of each row, shape ``(rows,)``.
+        seed: of the draws.
+        draws: number of bootstrap samples.
+    """
+
+    def difference(weights: Weights | None) -> float:
+        new = roc_auc_score(labels, candidate, sample_weight=weights)
+        return float(new - roc_auc_score(labels, production, sample_weight=weights))
+
+    return _interval(difference, labels, patients, seed, draws)
+
+
+def drawn_weights(
+    labels: Labels, patients: Patients, seed: int, draws: int
+) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each row is in each draw; a draw of one class alone is left out."""
+    _, patient = np.unique(patients, return_inverse=True)
+    rng, size = np.random.default_rng(seed), int(patient.max()) + 1
+    for _ in range(draws):
+        weights = np.bincount(rng.integers(0, size, size), minlength=size)[patient]
+        if np.unique(labels[weights > 0]).size == 2:
+            yield weights.astype(np.float64)
+
+
+def _interval(
+    statistic: Callable[[Weights | None], float],
+    labels: Labels,
+    patients: Patients,
+    seed: int,
+    draws: int,
+) -> Interval:
+    found = [[statistic(weights)] for weights in drawn_weights(labels, patients, seed, draws)]
+    return _intervals([statistic(None)], found)[0]
+
+
+def _intervals(values: Sequence[float], found: Sequence[Sequence[float]]) -> list[Interval]:
+    low, high = np.quantile(np.array(found), _LEVELS, axis=0)
+    return [Interval(*bounds) for bounds in zip(values, low.tolist(), high.tolist(), strict=True)]
