@@ -26,6 +26,7 @@ def training(
     drift_max_auc_drop: float = 0.03,
     drift_force: bool = False,
     features_max_column_auc: float = 0.75,
+    features_history: bool = False,
     tune_trials: int = 24,
     tune_time_budget_s: float = 120.0,
     tune_seed: int = 0,
@@ -50,6 +51,8 @@ def training(
         drift_max_auc_drop: AUC that production may lose since its promotion.
         drift_force: retrain whether the batch drifted or not.
         features_max_column_auc: AUC that no single column may exceed: more is a leak.
+        features_history: use what is known of the patients' earlier encounters; a request may then
+            carry it, and one that does not is scored as the patient's first.
         tune_trials: most trials over the three families.
         tune_time_budget_s: most seconds of search.
         tune_seed: seed of the search and of every fit.
@@ -84,6 +87,7 @@ def training(
                 validation=data.outputs["validation"],
                 target=target,
                 max_column_auc=features_max_column_auc,
+                history=features_history,
             )
             tuned = tune(
                 matrices=encoded.outputs["matrices"],

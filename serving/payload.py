@@ -119,7 +119,8 @@ class PayloadReader:
         features = []
         known = {column.name for name in sent if (column := self._reader.column(name))}
         for column in self._reader.features:
-            if column.name in columns or (column.missing and column.name not in known):
+            may_lack = column.missing or column.default is not None
+            if column.name in columns or (may_lack and column.name not in known):
                 features.append(column)
             elif column.name not in known:
                 problems.add(None, column.name, None, "absent", allowed(column))

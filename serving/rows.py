@@ -69,6 +69,8 @@ class RowReader:
                 read[column.name] = cast("int | str", value)
             elif (value is None or value is _ABSENT) and column.missing:
                 read[column.name] = MISSING
+            elif (value is None or value is _ABSENT) and column.default is not None:
+                read[column.name] = column.default
             elif (why := refusal(column, value)) is None:
                 read[column.name] = _plain(value)
             else:
@@ -106,7 +108,8 @@ def refusal(column: Column, value: object) -> str | None:
 
 def allowed(column: Column) -> str:
     """Say in words what may be sent for a column."""
-    return f"{column.expected()}, or null when missing" if column.missing else column.expected()
+    may_lack = column.missing or column.default is not None
+    return f"{column.expected()}, or null when missing" if may_lack else column.expected()
 
 
 def _is_integral(value: object) -> bool:

@@ -19,6 +19,7 @@ class Key(StrEnum):
     VALUE = "value"
     CHAPTER = "icd9_chapter"
     CATEGORY = "icd9_category"
+    MAGNITUDE = "magnitude"
 
 
 class Combine(StrEnum):
@@ -32,6 +33,7 @@ _KEYS: dict[Key, Callable[[str], str]] = {
     Key.VALUE: str,
     Key.CHAPTER: icd9.chapter,
     Key.CATEGORY: icd9.category,
+    Key.MAGNITUDE: lambda text: str(int(text).bit_length()),
 }
 
 

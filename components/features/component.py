@@ -11,6 +11,7 @@ def features(
     validation: dsl.Input[dsl.Dataset],
     target: str,
     max_column_auc: float,
+    history: bool,
     matrices: dsl.Output[dsl.Dataset],
 ) -> None:
     """Fit the encoder on the training rows and encode training and validation rows.
@@ -20,10 +21,19 @@ def features(
         validation: encounters of the validation patients.
         target: any, or within_30_days.
         max_column_auc: AUC that no single column may exceed: more is a leak.
+        history: use what is known of the patients' earlier encounters.
         matrices: the encoder and the encoded rows.
     """
     from components.events import step
     from components.features.step import run
 
     with step("features") as report:
-        run(train.path, validation.path, target, max_column_auc, matrices.path, report)
+        run(
+            train.path,
+            validation.path,
+            target,
+            max_column_auc,
+            matrices.path,
+            report,
+            history=history,
+        )

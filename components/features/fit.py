@@ -28,6 +28,8 @@ from components.schema import MISSING, Column, Kind, Schema
 
 RARE_SHARE = 0.005
 """A level below this share of the training rows is folded into "other"."""
+MOST_VALUES = 10_000
+"""A number of more values than this is encoded by its magnitude."""
 
 _VISITS = ("number_outpatient", "number_emergency", "number_inpatient")
 _ORDINAL = ("age", "weight", "max_glu_serum", "A1Cresult")
@@ -123,11 +125,24 @@ def _blocks(
 
 def _number(column: Column) -> Block:
     """Give the number and its logarithm: counts are skewed, and linear models need the second."""
+    if column.maximum > MOST_VALUES:
+        return _magnitude(column)
     span = range(column.minimum, column.maximum + 1)
     return Block(
         outputs=(column.name, f"log1p({column.name})"),
         sources=(column.name,),
         table={str(n): (float(n), math.log1p(n)) for n in span},
+    )
+
+
+def _magnitude(column: Column) -> Block:
+    """Give the number of binary digits where a table of all numbers would be too long."""
+    span = range(column.minimum.bit_length(), column.maximum.bit_length() + 1)
+    return Block(
+        outputs=(f"log2({column.name})",),
+        sources=(column.name,),
+        table={str(digits): (float(digits),) for digits in span},
+        key=Key.MAGNITUDE,
     )
 
 

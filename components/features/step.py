@@ -23,7 +23,14 @@ ENCODER, FACTS = "encoder.json", "facts.json"
 
 
 def run(
-    train: str, validation: str, target: str, max_column_auc: float, folder: str, report: Report
+    train: str,
+    validation: str,
+    target: str,
+    max_column_auc: float,
+    folder: str,
+    report: Report,
+    *,
+    history: bool = False,
 ) -> None:
     """Write the encoder, the matrices and what they were made of into ``folder``.
 
@@ -36,19 +43,24 @@ def run(
             ``validation.npz`` with the arrays ``x`` (float32), ``y`` (int8) and ``patient``
             (int64, numbers that count from 0: which rows belong together, and no identifier).
         report: takes the step's facts.
+        history: use what is known of the patients' earlier encounters.
 
     Raises:
         InputError: the target is unknown, a table holds only one class, or a column leaks.
     """
     wanted, rows, later = Target.parse(target), read_table(train), read_table(validation)
     labels = _labels("train", rows, wanted)
-    fitted = fit_encoder(rows, labels, encounter_schema())
+    fitted = fit_encoder(rows, labels, encounter_schema(history=history))
     encoder, matrix = fitted.encoder, fitted.encode_training(rows)
     strongest, auc = check_leaks(matrix, labels, encoder.outputs, max_column_auc)
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     (out / ENCODER).write_text(json.dumps(encoder.to_json()), "utf-8")
-    facts = {"target": wanted.value, "provenance": asdict(provenance_of(rows))}
+    facts = {
+        "target": wanted.value,
+        "history": history,
+        "provenance": asdict(provenance_of(rows)),
+    }
     (out / FACTS).write_text(json.dumps(facts), "utf-8")
     _save(out / "train.npz", rows, matrix, labels)
     judged = _labels("validation", later, wanted)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
+from components.ingest.history import History
 from components.ingest.profile import Profile
 from components.ingest.split import Ids, Masks, eras, sides
 from components.ingest.tables import TableWriter
@@ -28,6 +29,7 @@ def partition(
     route: Route,
     writers: Mapping[str, TableWriter],
     profiles: Mapping[str, Profile],
+    history: History | None = None,
 ) -> None:
     """Write each encounter into its tables; every table ascends by ``encounter_id``.
 
@@ -38,8 +40,10 @@ def partition(
         route: says from eras and sides which rows stand in which table.
         writers: a writer for each table.
         profiles: take the rows of the tables that they are named after.
+        history: joins what went before; ``None`` leaves it out.
     """
-    for piece in _pieces(rows, ids):
+    for plain in _pieces(rows, ids):
+        piece = history.join(plain) if history else plain
         numbers = piece["encounter_id"].to_numpy()
         masks = route(eras(numbers, cuts), sides(piece["patient_nbr"].to_numpy()))
         for name, mask in masks.items():

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from components.errors import InputError
 from components.events import Report
+from components.ingest.history import History, with_history
 from components.ingest.partition import partition
 from components.ingest.profile import Profile
 from components.ingest.quality import quality_page
@@ -186,7 +187,7 @@ def write_tables(
     schema, cuts, batch = checked.findings.schema, provenance.cuts, provenance.batch
     reference, newest = Profile(schema), Profile(schema)
     paths = {name: getattr(outputs, name) for name in RUN_TABLES}
-    with table_writers(paths, arrow_schema(schema), provenance) as writers:
+    with table_writers(paths, with_history(arrow_schema(schema)), provenance) as writers:
         partition(
             checked.rows,
             until(batch, checked.ids, cuts),
@@ -194,6 +195,7 @@ def write_tables(
             partial(run_tables, batch=batch),
             writers,
             {"reference": reference, "batch": newest},
+            History(),
         )
         sizes = {name: writer.rows for name, writer in writers.items()}
         check_sizes(sizes)

@@ -45,7 +45,8 @@ class Column:
     """One raw column.
 
     ``values`` is the closed domain of a code, category or label; with ``open`` it lists the known
-    values and others are counted, not refused. ``missing`` says whether ``?`` is allowed.
+    values and others are counted, not refused. ``missing`` says whether ``?`` is allowed;
+    ``default`` is what stands for a value that was not sent, ``None`` where one must be.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Column:
     maximum: int = 0
     missing: bool = False
     open: bool = False
+    default: int | None = None
 
     @property
     def is_integer(self) -> bool:
@@ -108,7 +110,7 @@ class Column:
 
     def to_json(self) -> dict[str, Any]:
         """Return the column as it stands in the schema's JSON."""
-        return {
+        plain = {
             "name": self.name,
             "kind": self.kind.value,
             "values": list(self.values),
@@ -117,6 +119,7 @@ class Column:
             "missing": self.missing,
             "open": self.open,
         }
+        return plain if self.default is None else {**plain, "default": self.default}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Column:
@@ -190,13 +193,30 @@ class Schema:
         return cls(tuple(Column.from_json(column) for column in data))
 
 
+HISTORY = (
+    "history_encounters",
+    "history_days",
+    "history_discharge_disposition_id",
+    "history_interval",
+)
+"""What is known of a patient's earlier encounters: how many, their days in hospital, how the last
+one ended, and by how much its ``encounter_id`` is lower. No column of the file: ingest joins them,
+a request may carry them; 0 in all of them is no history."""
+
+
 @cache
-def encounter_schema() -> Schema:
-    """Return the schema of the dataset: 50 columns, of which 47 are features."""
+def encounter_schema(*, history: bool = False) -> Schema:
+    """Return the schema of the dataset: 50 columns, of which 47 are features.
+
+    Args:
+        history: with the four columns of :data:`HISTORY`, all of them features.
+    """
     text = resources.files("components.schema").joinpath("encounters.json").read_text("utf-8")
     data = json.loads(text)
     columns = Schema.from_json(data["columns"])
-    return Schema(columns.columns, tuple(_rule(rule, columns.drugs) for rule in data["rules"]))
+    rules = tuple(_rule(rule, columns.drugs) for rule in data["rules"])
+    extra = Schema.from_json(data["history"]).columns if history else ()
+    return Schema((*columns.columns, *extra), rules)
 
 
 def _rule(data: Mapping[str, Any], drugs: tuple[str, ...]) -> Rule:

@@ -13,6 +13,7 @@ from typing import Any
 
 from components.features.encoder import Encoder
 from components.features.step import ENCODER
+from components.ingest.history import History
 from components.ingest.synthetic import synthesise
 from components.registry.bundle import Bundle, Facts, write_bundle
 from components.schema import Schema, encounter_schema
@@ -43,7 +44,7 @@ def write_candidate(winner: Winner, rows: Rows, origin: Origin, seed: int, bundl
     """
     trial = winner.trial
     model = family_named(trial.family).fit(trial.parameters, trial.best[0], rows.x, rows.y, seed)
-    schema = encounter_schema()
+    schema = encounter_schema(history=origin.facts["history"])
     made = Bundle(
         schema,
         Encoder.from_json(json.loads((origin.folder / ENCODER).read_text("utf-8"))),
@@ -77,5 +78,6 @@ def _facts(winner: Winner, rows: int, origin: Origin) -> Facts:
 def _golden_rows(schema: Schema, seed: int) -> list[dict[str, int | str]]:
     """Take synthetic encounters, so that no patient travels with the model."""
     names = [column.name for column in schema.features]
-    rows: list[dict[str, int | str]] = synthesise(GOLDEN_ROWS, seed).select(names).to_pylist()
+    table = History().join(synthesise(GOLDEN_ROWS, seed).sort_by("encounter_id"))
+    rows: list[dict[str, int | str]] = table.select(names).to_pylist()
     return rows

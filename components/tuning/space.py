@@ -176,5 +176,5 @@ def _asha(family: Family) -> ASHAScheduler:
         mode="max",
         max_t=_ENDLESS,  # a trial knows itself when it is done
         grace_period=family.grace,
-        reduction_factor=2,
+        reduction_factor=3,
     )

@@ -9,7 +9,7 @@ from builders import Row, encounters, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.schema import encounter_schema
+from components.schema import HISTORY, encounter_schema
 from serving.errors import RequestError, shown
 from serving.payload import Batch, PayloadReader
 
@@ -273,3 +273,20 @@ def test_bad_values_of_tensors_are_told_by_row() -> None:
     ages.data = ["[0-10)", None, "old"]
     told = [(detail.row, detail.field) for detail in refused_tensors(sent).details]
     assert told == [(1, "age"), (2, "age")]
+
+
+def test_a_request_may_carry_a_history_and_one_without_is_the_first() -> None:
+    history = PayloadReader(encounter_schema(history=True), LIMIT)
+    known = {"history_encounters": 2, "history_days": 9, "history_interval": 70_000}
+    sent = [{**encounter(), **known}, encounter(history_days=None)]
+    carried, first = history.read_instances({"instances": sent}).rows
+    assert {name: carried[name] for name in known} == known
+    assert carried["history_discharge_disposition_id"] == 0
+    assert [first[name] for name in HISTORY] == [0, 0, 0, 0]
+    tensors_alone = history.read_tensors(tensors([dict(encounter())])).rows  # type: ignore[arg-type]
+    assert tensors_alone == [first]
+
+
+def test_a_model_without_history_refuses_one() -> None:
+    (detail,) = refused({"instances": [encounter(history_days=3)]}).details
+    assert (detail.field, detail.why) == ("history_days", "unknown field")
