@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no
 
 .PHONY: help
 help: ## List the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: venv ## Run the whole pipeline: DATA=path or URI, BATCH=0..5, ARGS="more options"
@@ -43,6 +43,10 @@ bench-models: venv ## Measure the models, cross-validated by patient, beside pla
 .PHONY: bench-search
 bench-search: venv ## Measure the search: time, memory, what pruning saves and costs
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_search.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: bench-distributed
+bench-distributed: venv ## Measure the distributed fit beside that of one process, at 1 and 10 million rows
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_distributed.py $(ARGS)
 
 .PHONY: bench-drift
 bench-drift: venv ## Measure the drift rules' false alarms and power (DATA: a file beside the cohort)

@@ -32,6 +32,8 @@ def training(
     tune_seed: int = 0,
     tune_threshold: str = "best_f1",
     tune_ray_address: str = "",
+    tune_distributed: bool = False,
+    tune_sample_rows: int = 200_000,
     gate_min_auc: float = 0.6,
     gate_max_auc_drop: float = 0.005,
     gate_allow_synthetic: bool = False,
@@ -58,6 +60,9 @@ def training(
         tune_seed: seed of the search and of every fit.
         tune_threshold: rule of the threshold: best_f1, sensitivity=0.80 or cost=5.
         tune_ray_address: Ray cluster to search on; empty searches in the step's own pod.
+        tune_distributed: search XGBoost on a sample, and fit the winner on all rows with Ray Data
+            and Ray Train.
+        tune_sample_rows: about how many training rows the search then sees.
         gate_min_auc: floor of a candidate's AUC.
         gate_max_auc_drop: AUC that a candidate may lose against production.
         gate_allow_synthetic: let a model of synthetic data replace one of real data.
@@ -88,14 +93,19 @@ def training(
                 target=target,
                 max_column_auc=features_max_column_auc,
                 history=features_history,
+                sample=tune_distributed,
+                sample_rows=tune_sample_rows,
             )
             tuned = tune(
                 matrices=encoded.outputs["matrices"],
+                train=data.outputs["train"],
+                validation=data.outputs["validation"],
                 trials=tune_trials,
                 time_budget_s=tune_time_budget_s,
                 seed=tune_seed,
                 threshold=tune_threshold,
                 ray_address=tune_ray_address,
+                distributed=tune_distributed,
             )
             evaluated = evaluate(
                 test=data.outputs["test"],

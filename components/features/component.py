@@ -12,6 +12,8 @@ def features(
     target: str,
     max_column_auc: float,
     history: bool,
+    sample: bool,
+    sample_rows: int,
     matrices: dsl.Output[dsl.Dataset],
 ) -> None:
     """Fit the encoder on the training rows and encode training and validation rows.
@@ -22,6 +24,8 @@ def features(
         target: any, or within_30_days.
         max_column_auc: AUC that no single column may exceed: more is a leak.
         history: use what is known of the patients' earlier encounters.
+        sample: encode a sample of the patients instead of all rows.
+        sample_rows: about how many training rows a sample holds.
         matrices: the encoder and the encoded rows.
     """
     from components.events import step
@@ -36,4 +40,5 @@ def features(
             matrices.path,
             report,
             history=history,
+            sample_rows=sample_rows if sample else 0,
         )

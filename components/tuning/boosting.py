@@ -13,8 +13,8 @@ from ray import tune
 from components.tuning.family import Family, Growth, Labels, Matrices, Matrix, Parameters
 
 STEP_ROUNDS = 20
-MOST_ROUNDS = 800
-_BINS = 128
+MOST_ROUNDS = 600
+BINS = 128
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class _Binned:
 def _space() -> dict[str, Any]:
     # Narrowed to what wins on this data: slow learning, heavy leaves.
     return {
-        "eta": tune.loguniform(0.025, 0.06),
-        "max_depth": tune.randint(4, 9),
+        "eta": tune.loguniform(0.03, 0.08),
+        "max_depth": tune.randint(4, 8),
         "min_child_weight": tune.loguniform(20.0, 200.0),
         "subsample": tune.uniform(0.6, 1.0),
         "colsample_bytree": tune.uniform(0.1, 0.6),
@@ -35,20 +35,21 @@ def _space() -> dict[str, Any]:
     }
 
 
-def _settings(parameters: Parameters, seed: int, threads: int) -> dict[str, Any]:
+def settings(parameters: Parameters, seed: int, threads: int) -> dict[str, Any]:
+    """Return XGBoost's settings of a trial."""
     fixed = {"objective": "binary:logistic", "tree_method": "hist", "seed": seed}
-    return {**parameters, **fixed, "nthread": threads, "max_bin": _BINS}
+    return {**parameters, **fixed, "nthread": threads, "max_bin": BINS}
 
 
 def _prepare(data: Matrices) -> _Binned:
-    train = xgb.QuantileDMatrix(data.x_train, data.y_train, max_bin=_BINS, nthread=1)
-    validation = xgb.QuantileDMatrix(data.x_validation, ref=train, max_bin=_BINS, nthread=1)
+    train = xgb.QuantileDMatrix(data.x_train, data.y_train, max_bin=BINS, nthread=1)
+    validation = xgb.QuantileDMatrix(data.x_validation, ref=train, max_bin=BINS, nthread=1)
     return _Binned(train, validation)
 
 
 def _grow(parameters: Parameters, binned: _Binned, seed: int) -> Iterator[Growth]:
     cached = [binned.train, binned.validation]
-    booster = xgb.Booster(_settings(parameters, seed, threads=1), cache=cached)
+    booster = xgb.Booster(settings(parameters, seed, threads=1), cache=cached)
     for done in range(1, MOST_ROUNDS + 1):
         booster.update(binned.train, done - 1)
         if done % STEP_ROUNDS == 0:
@@ -56,8 +57,8 @@ def _grow(parameters: Parameters, binned: _Binned, seed: int) -> Iterator[Growth
 
 
 def _fit(parameters: Parameters, resource: int, x: Matrix, y: Labels, seed: int) -> xgb.Booster:
-    settings = _settings(parameters, seed, threads=0)
-    return xgb.train(settings, xgb.QuantileDMatrix(x, y, max_bin=_BINS), resource)
+    every_core = settings(parameters, seed, threads=0)
+    return xgb.train(every_core, xgb.QuantileDMatrix(x, y, max_bin=BINS), resource)
 
 
 def _progress(parameters: Parameters, resource: int) -> float:
@@ -88,6 +89,6 @@ XGBOOST = Family(
     resource=MOST_ROUNDS,
     patience=3 * STEP_ROUNDS,
     progress=_progress,
-    grace=4.0,
+    grace=3.0,
     share=0.6,
 )

@@ -21,7 +21,7 @@ from components.tuning.choice import Winner
 from components.tuning.explainer import explainer
 from components.tuning.export import export
 from components.tuning.families import family_named
-from components.tuning.family import Rows
+from components.tuning.family import Matrix, Rows
 
 GOLDEN_ROWS = 64
 _LIBRARIES = ("numpy", "onnxruntime", "scikit-learn", "skl2onnx", "onnxmltools", "xgboost-cpu")
@@ -36,24 +36,39 @@ class Origin:
     run_id: str
 
 
-def write_candidate(winner: Winner, rows: Rows, origin: Origin, seed: int, bundle: Path) -> str:
-    """Refit the winner on ``rows``, and write its bundle.
+@dataclass(frozen=True)
+class Refit:
+    """The winner fitted again, and how many rows it was fitted on."""
+
+    model: Any
+    rows: int
+
+
+def refit(winner: Winner, rows: Rows, seed: int) -> Refit:
+    """Fit the winner on training and validation rows."""
+    trial = winner.trial
+    family = family_named(trial.family)
+    return Refit(family.fit(trial.parameters, trial.best[0], rows.x, rows.y, seed), rows.y.size)
+
+
+def write_candidate(
+    winner: Winner, made: Refit, x: Matrix, origin: Origin, seed: int, bundle: Path
+) -> str:
+    """Write the winner's bundle; its exports must agree with the model on the rows of ``x``.
 
     Returns:
         The bundle's digest.
     """
-    trial = winner.trial
-    model = family_named(trial.family).fit(trial.parameters, trial.best[0], rows.x, rows.y, seed)
     schema = encounter_schema(history=origin.facts["history"])
-    made = Bundle(
+    whole = Bundle(
         schema,
         Encoder.from_json(json.loads((origin.folder / ENCODER).read_text("utf-8"))),
-        _facts(winner, rows.y.size, origin),
-        export(model, rows.x),
+        _facts(winner, made.rows, origin),
+        export(made.model, x),
         calibration=winner.calibrated.calibration,
-        explainer=explainer(model, rows.x),
+        explainer=explainer(made.model, x),
     )
-    return write_bundle(made, _golden_rows(schema, seed), bundle)
+    return write_bundle(whole, _golden_rows(schema, seed), bundle)
 
 
 def _facts(winner: Winner, rows: int, origin: Origin) -> Facts:

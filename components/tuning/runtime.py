@@ -17,13 +17,13 @@ _STORE_FLOOR = 128 * _MEBIBYTE
 
 
 @contextmanager
-def ray_runtime(cpus: int, data: Matrices, address: str = "") -> Iterator[int]:
+def ray_runtime(cpus: int, data: Matrices | None, address: str = "") -> Iterator[int]:
     """Start Ray in this process or join a cluster, and leave whatever happens.
 
     Args:
         cpus: trials that may run at once; 0 takes every core that this process may use, or all of
             the cluster's.
-        data: sizes the object store.
+        data: sizes the object store; ``None`` leaves its size to Ray.
         address: of a Ray cluster whose nodes hold this project's code; empty starts Ray here.
 
     Yields:
@@ -36,10 +36,9 @@ def ray_runtime(cpus: int, data: Matrices, address: str = "") -> Iterator[int]:
     if address:
         _join(address, quiet)
     else:
-        size = data.x_train.nbytes + data.x_validation.nbytes
         ray.init(
             num_cpus=cpus or len(os.sched_getaffinity(0)),
-            object_store_memory=_STORE_FLOOR + 2 * size,
+            object_store_memory=_store_bytes(data) if data else None,
             include_dashboard=False,
             **quiet,
         )
@@ -47,6 +46,10 @@ def ray_runtime(cpus: int, data: Matrices, address: str = "") -> Iterator[int]:
         yield cpus or int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
+
+
+def _store_bytes(data: Matrices) -> int:
+    return _STORE_FLOOR + 2 * (data.x_train.nbytes + data.x_validation.nbytes)
 
 
 def _join(address: str, quiet: dict[str, Any]) -> None:

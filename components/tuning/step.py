@@ -9,12 +9,14 @@ from pathlib import Path
 
 from components.events import Report
 from components.features.step import FACTS
+from components.features.target import Target
 from components.registry.tracking import Tracking, TrialRecord
 from components.settings import Settings
-from components.tuning.candidate import Origin, write_candidate
+from components.tuning.candidate import Origin, Refit, refit, write_candidate
 from components.tuning.choice import Winner, choose
-from components.tuning.families import families
-from components.tuning.family import Matrices
+from components.tuning.distributed import Tables, fit_distributed
+from components.tuning.families import families, family_named
+from components.tuning.family import Family, Matrices, Rows
 from components.tuning.journal import Journal, search_digest
 from components.tuning.plots import importance_svg, trials_svg
 from components.tuning.runtime import ray_runtime
@@ -33,12 +35,20 @@ class Plan:
         seed: of the search, of the folds and of every fit.
         rule: of the decision threshold.
         ray_address: of a Ray cluster; empty starts Ray in this process.
+        tables: paths of the training and the validation rows. When given, the search is over
+            XGBoost alone, and its winner is fitted on all of these rows, distributed.
     """
 
     budget: Budget
     seed: int
     rule: ThresholdRule
     ray_address: str = ""
+    tables: tuple[str, str] | None = None
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families to search."""
+        return (family_named("xgboost"),) if self.tables else families()
 
 
 def run(
@@ -67,13 +77,15 @@ def run(
     journal = _journal(data, plan, settings)
     found = _search(data, plan, journal, settings, report)
     Path(table).write_text(trial_table(found.trials), "utf-8")
-    _log(tracking, parent, found.trials, Path(table), plan.seed)
+    _log(tracking, parent, plan, found.trials, Path(table))
     total = len(found.trials)
     report.progress("cross-validating the best", total, total)
     rows = data.joined()
     winner = choose(found.trials, rows, plan.rule, plan.seed)
     origin = Origin(Path(folder), facts, settings.run_id)
-    digest = write_candidate(winner, rows, origin, plan.seed, Path(bundle))
+    report.progress("fitting the winner", total, total)
+    made = _refit(winner, rows, origin, plan, settings)
+    digest = write_candidate(winner, made, rows.x, origin, plan.seed, Path(bundle))
     journal.remove()
     tracking.log_metrics(parent, {"cross_validated_auc": winner.finalist.auc})
     tracking.log_curve(parent, "learning_curve", winner.trial.curve)
@@ -83,14 +95,14 @@ def run(
 
 def _journal(data: Matrices, plan: Plan, settings: Settings) -> Journal:
     budget = plan.budget
-    digest = search_digest(families(), data, budget.trials, budget.seconds, plan.seed)
+    digest = search_digest(plan.families, data, budget.trials, budget.seconds, plan.seed)
     return Journal(settings.state_dir / "tune" / digest[:16])
 
 
 def _search(
     data: Matrices, plan: Plan, journal: Journal, settings: Settings, report: Report
 ) -> Found:
-    every = families()
+    every = plan.families
     total, ended = planned_trials(every, plan.budget), len(journal.trials)
 
     def tell(trial: TrialResult) -> None:
@@ -106,14 +118,29 @@ def _search(
         return search(every, data, plan.budget, plan.seed, journal, Path(scratch), tell, at_once)
 
 
+def _refit(winner: Winner, rows: Rows, origin: Origin, plan: Plan, settings: Settings) -> Refit:
+    if plan.tables is None:
+        return refit(winner, rows, plan.seed)
+    tables = Tables(*plan.tables, origin.folder, Target(origin.facts["target"]))
+    resource, trial = winner.trial.best[0], winner.trial
+    with (
+        ray_runtime(settings.tune_cpus, None, plan.ray_address) as workers,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        booster = fit_distributed(
+            trial.parameters, resource, tables, plan.seed, workers, Path(scratch)
+        )
+    return Refit(booster, tables.rows)
+
+
 def _log(
-    tracking: Tracking, parent: str, trials: list[TrialResult], table: Path, seed: int
+    tracking: Tracking, parent: str, plan: Plan, trials: list[TrialResult], table: Path
 ) -> None:
     tracking.log_trials(parent, [_record(trial) for trial in trials])
     tracking.log_file(parent, table, "trials.md")
     pictures = {
-        "trials.svg": trials_svg(families(), trials),
-        "importance.svg": importance_svg(families(), trials, seed),
+        "trials.svg": trials_svg(plan.families, trials),
+        "importance.svg": importance_svg(plan.families, trials, plan.seed),
     }
     with tempfile.TemporaryDirectory() as scratch:
         for name, content in pictures.items():

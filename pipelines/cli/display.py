@@ -90,8 +90,10 @@ _SUMMARIES = {
     "hospice; train {train_rows:,}, validation {validation_rows:,}, test {test_rows:,}",
     "drift": "{reasons[0]}",
     "features": "{encoded_columns} encoded columns, target {target}",
-    "tune": "{trials} trials, best {family}, validation AUC {validation_auc:.4f}",
-    "evaluate": "test AUC {candidate[auc]:.4f}",
+    "tune": "{trials} trials, best {family}, cross-validated AUC {cross_validated_auc:.4f}, "
+    "calibration {calibration}",
+    "evaluate": "test AUC {candidate[auc]:.4f} (95 % {intervals[candidate][auc][low]:.4f} to "
+    "{intervals[candidate][auc][high]:.4f})",
     "register": "version {version}",
     "deploy": "canary at {canary}",
     "verify": "{golden_rows} golden rows, largest difference {largest_difference:.0e}, "

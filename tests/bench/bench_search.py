@@ -46,7 +46,7 @@ from components.tuning.search import Budget
 from components.tuning.space import planned
 from components.tuning.threshold import Rule, ThresholdRule
 from components.tuning.trial import TrialResult
-from pipelines.state import QUIET, State
+from pipelines.state import LIBRARIES, State
 
 CORES = len(os.sched_getaffinity(0))
 SEED = 0
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--plain-trials", type=int, default=12)
     parser.add_argument("--step", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    os.environ.update(QUIET)
+    os.environ.update(LIBRARIES)
     if options.step:
         _step(options.step, options.trials)
         return 0
