@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from components.evaluation.calibration import Labels, Probabilities, Weights
-from components.evaluation.metrics import MEASURED, Metrics, measure
+from components.evaluation.metrics import MEASURED, Metrics, measure, weighted_auc
 
 DRAWS = 200
 _LEVELS = [0.025, 0.975]
@@ -67,11 +66,7 @@ def auc_interval(
     draws: int = DRAWS,
 ) -> Interval:
     """Return the AUC with its interval; shapes ``(rows,)``."""
-
-    def auc(weights: Weights | None) -> float:
-        return float(roc_auc_score(labels, risks, sample_weight=weights))
-
-    return _interval(auc, labels, patients, seed, draws)
+    return _interval(weighted_auc(labels, risks), labels, patients, seed, draws)
 
 
 def paired_auc_difference(
@@ -93,10 +88,10 @@ def paired_auc_difference(
         seed: of the draws.
         draws: number of bootstrap samples.
     """
+    new, old = (weighted_auc(labels, risks) for risks in (candidate, production))
 
-    def difference(weights: Weights | None) -> float:
-        new = roc_auc_score(labels, candidate, sample_weight=weights)
-        return float(new - roc_auc_score(labels, production, sample_weight=weights))
+    def difference(weights: Weights) -> float:
+        return new(weights) - old(weights)
 
     return _interval(difference, labels, patients, seed, draws)
 
@@ -114,14 +109,14 @@ def drawn_weights(
 
 
 def _interval(
-    statistic: Callable[[Weights | None], float],
+    statistic: Callable[[Weights], float],
     labels: Labels,
     patients: Patients,
     seed: int,
     draws: int,
 ) -> Interval:
     found = [[statistic(weights)] for weights in drawn_weights(labels, patients, seed, draws)]
-    return _intervals([statistic(None)], found)[0]
+    return _intervals([statistic(np.ones(labels.size))], found)[0]
 
 
 def _intervals(values: Sequence[float], found: Sequence[Sequence[float]]) -> list[Interval]:

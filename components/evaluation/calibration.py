@@ -60,7 +60,7 @@ def calibration_slope(labels: Labels, risks: Probabilities, weights: Weights) ->
     logits = _logits(risks)
     if np.ptp(logits) == 0:
         return 0.0
-    line = LogisticRegression(C=_ALMOST_NO_PENALTY)
+    line = LogisticRegression(C=_ALMOST_NO_PENALTY, solver="newton-cholesky", tol=1e-6)
     line.fit(logits.reshape(-1, 1), labels, sample_weight=weights)
     return float(line.coef_[0, 0])
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from risks import SEED, drawn, owners
 from sklearn import metrics as reference
 
@@ -14,7 +15,17 @@ from components.evaluation.bootstrap import (
     metric_intervals,
     paired_auc_difference,
 )
-from components.evaluation.metrics import MEASURED, measure
+from components.evaluation.metrics import MEASURED, measure, weighted_auc
+
+
+@given(SEED, st.integers(2, 300))
+@settings(max_examples=50, deadline=None)
+def test_the_weighted_auc_is_that_of_scikit_learn(seed: int, rows: int) -> None:
+    labels, risks = drawn(seed, rows)
+    auc, rng = weighted_auc(labels, risks.round(1)), np.random.default_rng(seed)
+    for weights in (np.ones(rows), rng.integers(0, 4, rows) + (np.arange(rows) < 2)):
+        expected = reference.roc_auc_score(labels, risks.round(1), sample_weight=weights)
+        assert auc(weights.astype(float)) == pytest.approx(expected)
 
 
 @given(SEED)
