@@ -85,7 +85,7 @@ def model_report(lineage: Lineage, evaluation: Evaluation) -> str:
     )
     page.table("By subgroup", _GROUP_HEADER, [_group(group) for group in evaluation.subgroups])
     page.table("Hyperparameters", ("name", "value"), _rounded(facts.parameters))
-    page.table("Lineage", ("what", "which"), _lineage(lineage))
+    page.facts(_lineage(lineage), "Lineage")
     page.notes("Limits of use", _limits(evaluation, synthetic))
     return page.html()
 
@@ -154,18 +154,18 @@ def _group(group: Subgroup) -> tuple[Cell, ...]:
     )
 
 
-def _lineage(lineage: Lineage) -> list[tuple[Cell, ...]]:
+def _lineage(lineage: Lineage) -> dict[str, str]:
     facts = lineage.facts
-    return [
-        ("source", facts.source),
-        ("source sha256", facts.data_sha256),
-        ("pipeline run", facts.run_id),
-        ("MLflow run", lineage.mlflow_run),
-        ("bundle", lineage.digest),
-        ("made", facts.created),
-        ("code", facts.commit),
-        ("libraries", ", ".join(f"{name} {v}" for name, v in facts.libraries.items())),
-    ]
+    return {
+        "Source": facts.source,
+        "Source sha256": facts.data_sha256,
+        "Pipeline run": facts.run_id,
+        "MLflow run": lineage.mlflow_run,
+        "Bundle": lineage.digest,
+        "Made": facts.created,
+        "Code": facts.commit,
+        "Libraries": ", ".join(f"{name} {v}" for name, v in facts.libraries.items()),
+    }
 
 
 def _limits(evaluation: Evaluation, synthetic: bool) -> list[str]:

@@ -20,6 +20,12 @@ class _Table:
 
 
 @dataclass(frozen=True)
+class _Facts:
+    title: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class _Verdict:
     text: str
     reasons: Sequence[str]
@@ -49,9 +55,9 @@ class Page:
     synthetic: bool
     sections: list[tuple[str, object]] = field(default_factory=list)
 
-    def facts(self, facts: Mapping[str, str]) -> None:
+    def facts(self, facts: Mapping[str, str], title: str = "") -> None:
         """Add names with their values."""
-        self.sections.append(("facts", facts))
+        self.sections.append(("facts", _Facts(title, facts)))
 
     def verdict(self, text: str, reasons: Sequence[str], *, acts: bool) -> None:
         """Add a decision and what it rests on; ``acts`` sets one that changes something apart."""

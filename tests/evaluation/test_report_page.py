@@ -27,6 +27,7 @@ from components.ingest.tables import Provenance
 
 ROWS = 600
 MOST_BYTES = 2_000_000
+MOST_PIXELS = 7_000
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium: install Debian's chromium")
 # A browser window is never narrower than 500 px; a frame is.
@@ -113,6 +114,7 @@ def test_the_page_fits_its_window_and_is_painted(site: tuple[Path, str], width: 
     found = browse(folder, f"{url}/frame.html", "--dump-dom")
     size = {name: int(value) for name, value in re.findall(r'data-(width|height)="(\d+)"', found)}
     assert size["width"] <= width, "the page is wider than its window: it scrolls sideways"
+    assert size["height"] < MOST_PIXELS, "columns are so narrow that words break into letters"
     (folder / "frame.html").write_text(FRAME.format(width=width, height=size["height"]), "utf-8")
     picture = folder / f"report-{width}.png"
     window = f"--window-size={max(width, 500)},{size['height']}"

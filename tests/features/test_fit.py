@@ -80,7 +80,8 @@ def test_the_step_writes_matrices_of_both_tables_and_where_they_come_from(tmp_pa
     train, validation = random_rows(ROWS, seed=3), random_rows(200, seed=4)
     encoder = features_of(train, validation, tmp_path)
     facts = json.loads((tmp_path / "out" / "facts.json").read_text("utf-8"))
-    assert facts == {"target": "any", "provenance": json.loads(json.dumps(asdict(PROVENANCE)))}
+    provenance = json.loads(json.dumps(asdict(PROVENANCE)))
+    assert facts == {"target": "any", "history": False, "provenance": provenance}
     for name, rows in (("train", train), ("validation", validation)):
         readmitted = random.Random(name).choices(LABELS, k=len(rows))
         with np.load(tmp_path / "out" / f"{name}.npz") as found:

@@ -40,7 +40,7 @@ def test_a_synthetic_cohort_becomes_five_tables_that_know_where_they_come_from(
     run(COHORT, "", 2, 0.01, outputs, settings(), report)
     digest = hashlib.sha256(COHORT.encode()).hexdigest()
     for name, table in tables_of(outputs).items():
-        assert tuple(table.column_names) == encounter_schema().names
+        assert tuple(table.column_names) == encounter_schema(history=True).names
         assert report.facts[f"{name}_rows"] == table.num_rows > 0
         said = provenance_of(table)
         assert said == Provenance(COHORT, digest, 5000, True, batch=2, cuts=said.cuts)
