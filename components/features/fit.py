@@ -128,6 +128,8 @@ def _number(column: Column) -> Block:
     if column.maximum > MOST_VALUES:
         return _magnitude(column)
     span = range(column.minimum, column.maximum + 1)
+    if column.minimum < 0:
+        return Block((column.name,), (column.name,), {str(n): (float(n),) for n in span})
     return Block(
         outputs=(column.name, f"log1p({column.name})"),
         sources=(column.name,),

@@ -14,9 +14,21 @@ from numpy.typing import NDArray
 from components.schema import HISTORY, encounter_schema
 
 _STATE = np.dtype(
-    [("patient", "<i8"), ("last", "<i8"), ("days", "<i4"), ("encounters", "<i2"), ("left", "<i2")]
+    [
+        ("patient", "<i8"),
+        ("last", "<i8"),
+        ("days", "<i4"),
+        ("encounters", "<i2"),
+        ("left", "i1"),
+        ("inpatient", "i1"),
+    ]
 )
-_FIELDS = ("encounters", "days", "left", "last")
+_LAST = {
+    "last": "encounter_id",
+    "left": "discharge_disposition_id",
+    "inpatient": "number_inpatient",
+}
+_FIELDS = ("encounters", "days", *_LAST)
 Numbers = NDArray[np.int64]
 Columns = dict[str, Numbers]
 
@@ -40,11 +52,8 @@ class History:
         """
         patient = piece["patient_nbr"].to_numpy()
         order = np.argsort(patient, kind="stable")  # within a patient the order stays that of time
-        own = {
-            "days": piece["time_in_hospital"].to_numpy()[order],
-            "left": piece["discharge_disposition_id"].to_numpy()[order],
-            "last": piece["encounter_id"].to_numpy()[order],
-        }
+        columns = {"days": "time_in_hospital", **_LAST}
+        own = {name: piece[column].to_numpy()[order] for name, column in columns.items()}
         new = np.empty(order.size, bool)
         new[:1], new[1:] = True, np.diff(patient[order]) != 0
         starts, group = np.flatnonzero(new), np.cumsum(new) - 1
@@ -52,7 +61,7 @@ class History:
         before = _before(own, starts, group, self._known(patients))
         ends = np.append(starts[1:], order.size)[: starts.size] - 1
         self._remember(patients, before, own, ends)
-        return _joined(piece, before, own["last"], order)
+        return _joined(piece, before, own, order)
 
     def _known(self, patients: Numbers) -> Columns:
         """Return what is remembered of distinct patients; zeros of a new one."""
@@ -65,10 +74,11 @@ class History:
 
     def _remember(self, patients: Numbers, before: Columns, own: Columns, ends: Numbers) -> None:
         after = np.empty(patients.size, _STATE)
-        after["patient"], after["last"] = patients, own["last"][ends]
+        after["patient"] = patients
         after["encounters"] = np.minimum(before["encounters"][ends] + 1, np.iinfo("<i2").max)
         after["days"] = before["days"][ends] + own["days"][ends]
-        after["left"] = own["left"][ends]
+        for name in _LAST:
+            after[name] = own[name][ends]
         place = np.searchsorted(self._seen["patient"], patients)
         known = np.isin(patients, self._seen["patient"], assume_unique=True)
         self._seen[place[known]] = after[known]
@@ -83,16 +93,16 @@ def _before(own: Columns, starts: Numbers, group: Numbers, known: Columns) -> Co
     return {
         "encounters": known["encounters"][group] + rows - starts[group],
         "days": known["days"][group] + days - days[starts][group],
-        **{
-            name: np.where(first, known[name][group], np.roll(own[name], 1))
-            for name in ("left", "last")
-        },
+        **{name: np.where(first, known[name][group], np.roll(own[name], 1)) for name in _LAST},
     }
 
 
-def _joined(piece: pa.Table, before: Columns, ids: Numbers, order: Numbers) -> pa.Table:
-    interval = np.where(before["encounters"] > 0, ids - before["last"], 0)
-    found = (before["encounters"], before["days"], before["left"], interval)
+def _joined(piece: pa.Table, before: Columns, own: Columns, order: Numbers) -> pa.Table:
+    returns = before["encounters"] > 0
+    interval, change = (
+        np.where(returns, own[name] - before[name], 0) for name in ("last", "inpatient")
+    )
+    found = (before["encounters"], before["days"], before["left"], interval, change)
     schema = encounter_schema(history=True)
     for name, values in zip(HISTORY, found, strict=True):
         column = np.empty(order.size, np.int64)

@@ -198,10 +198,12 @@ HISTORY = (
     "history_days",
     "history_discharge_disposition_id",
     "history_interval",
+    "history_number_inpatient_change",
 )
 """What is known of a patient's earlier encounters: how many, their days in hospital, how the last
-one ended, and by how much its ``encounter_id`` is lower. No column of the file: ingest joins them,
-a request may carry them; 0 in all of them is no history."""
+one ended, by how much its ``encounter_id`` is lower, and by how much its ``number_inpatient`` was.
+No column of the file: ingest joins them, a request may carry them; 0 in all of them is no history.
+"""
 
 
 @cache
@@ -209,7 +211,7 @@ def encounter_schema(*, history: bool = False) -> Schema:
     """Return the schema of the dataset: 50 columns, of which 47 are features.
 
     Args:
-        history: with the four columns of :data:`HISTORY`, all of them features.
+        history: with the columns of :data:`HISTORY`, all of them features.
     """
     text = resources.files("components.schema").joinpath("encounters.json").read_text("utf-8")
     data = json.loads(text)

@@ -60,5 +60,5 @@ RANDOM_FOREST = Family(
     patience=3 * STEP_TREES,
     progress=counted,
     grace=2.0 * STEP_TREES,
-    share=0.25,
+    share=0.175,
 )

@@ -81,5 +81,5 @@ LOGISTIC_REGRESSION = Family(
     patience=3 * STEP_PASSES,
     progress=counted,
     grace=2.0 * STEP_PASSES,
-    share=0.15,
+    share=0.125,
 )

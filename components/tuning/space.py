@@ -39,15 +39,13 @@ def planned(families: Sequence[Family], trials: int) -> list[str]:
     ends, every family has had its share of the trials.
     """
     total = sum(family.share for family in families)
-    wanted = {f.name: max(1, round(trials * f.share / total)) for f in families}
     order = [family.name for family in families]
-    taken, every = Counter(order), sum(wanted.values())
-    while len(order) < every:
-        due = {name: n * (len(order) + 1) / every - taken[name] for name, n in wanted.items()}
-        open_ = [name for name in due if taken[name] < wanted[name]]
-        name = max(open_, key=lambda name: due[name])
-        order.append(name)
-        taken[name] += 1
+    while len(order) < trials:
+        due = {
+            family.name: family.share / total * (len(order) + 1) - order.count(family.name)
+            for family in families
+        }
+        order.append(max(due, key=lambda name: due[name]))
     return order
 
 
@@ -176,5 +174,5 @@ def _asha(family: Family) -> ASHAScheduler:
         mode="max",
         max_t=_ENDLESS,  # a trial knows itself when it is done
         grace_period=family.grace,
-        reduction_factor=3,
+        reduction_factor=2,
     )

@@ -19,7 +19,7 @@ from components.ingest.tables import Provenance, write_table
 from components.schema import HISTORY, encounter_schema
 
 ROWS = 3000
-FOUR = set(HISTORY)
+EVERY = set(HISTORY)
 PROVENANCE = Provenance("synthetic:rows=3000", "0" * 64, ROWS, synthetic=True, batch=0)
 
 
@@ -34,8 +34,8 @@ def encoder_of(table: pa.Table, *, history: bool) -> Encoder:
 
 
 def test_history_is_left_out_unless_it_is_asked_for(table: pa.Table) -> None:
-    assert not FOUR & encoder_of(table, history=False).sources
-    assert encoder_of(table, history=True).sources > FOUR
+    assert not EVERY & encoder_of(table, history=False).sources
+    assert encoder_of(table, history=True).sources > EVERY
 
 
 def test_rows_with_a_history_are_encoded_alike_one_by_one_and_in_a_batch(table: pa.Table) -> None:
@@ -58,4 +58,4 @@ def test_the_step_says_whether_history_was_used(table: pa.Table, tmp_path: Path)
         run(*sides, "any", 0.8, str(out), Report("features"), history=history)
         assert json.loads((out / FACTS).read_text("utf-8"))["history"] is history
         encoder = Encoder.from_json(json.loads((out / "encoder.json").read_text("utf-8")))
-        assert (encoder.sources >= FOUR) is history
+        assert (encoder.sources >= EVERY) is history

@@ -41,9 +41,10 @@ def one_by_one(table: pa.Table) -> list[Known]:
                 sum(stay["time_in_hospital"] for stay in past),
                 past[-1]["discharge_disposition_id"],
                 row["encounter_id"] - past[-1]["encounter_id"],
+                row["number_inpatient"] - past[-1]["number_inpatient"],
             )
             if past
-            else (0, 0, 0, 0)
+            else (0,) * len(HISTORY)
         )
         past.append(row)
     return found
