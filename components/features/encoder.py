@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.features.block import Block
-from components.features.row import Group, Row, grouped
+from components.features.row import Row, RowEncoder
 
 Encoded = NDArray[np.float32]
 
@@ -49,8 +50,9 @@ class Encoder:
         return frozenset(name for block in self.blocks for name in block.sources)
 
     @cached_property
-    def _groups(self) -> tuple[Group, ...]:
-        return grouped(self.blocks)
+    def by_row(self) -> RowEncoder:
+        """The encoder of single rows, over the same tables."""
+        return RowEncoder(self.blocks)
 
     def encode_row(self, row: Row) -> Encoded:
         """Encode one encounter whose values passed the schema; ``?`` marks a missing value.
@@ -71,11 +73,8 @@ class Encoder:
         Raises:
             InputError, KeyError: as :meth:`encode_row`.
         """
-        matrix = np.empty((len(rows), self.width), dtype=np.float32)
-        groups = self._groups
-        for index, row in enumerate(rows):
-            np.concatenate([group.encode(row) for group in groups], out=matrix[index])
-        return matrix
+        values = itemgetter(*self.by_row.names)
+        return self.by_row.encode([values(row) for row in rows])
 
     def unseen(self, rows: Iterable[Row]) -> dict[str, list[str]]:
         """Return, by open column, the values that training never saw."""
