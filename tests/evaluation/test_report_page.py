@@ -85,6 +85,13 @@ def site(report: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     server.server_close()
 
 
+def frame(folder: Path, width: int, height: int) -> str:
+    """Write a page around the report; one of its own a size, as the browser caches by name."""
+    page = folder / f"frame-{width}-{height}.html"
+    page.write_text(FRAME.format(width=width, height=height), "utf-8")
+    return page.name
+
+
 def browse(folder: Path, url: str, *options: str) -> str:
     assert BROWSER
     command = [
@@ -110,15 +117,14 @@ def test_the_report_is_small_and_holds_every_section(report: str) -> None:
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_page_fits_its_window_and_is_painted(site: tuple[Path, str], width: int) -> None:
     folder, url = site
-    (folder / "frame.html").write_text(FRAME.format(width=width, height=800), "utf-8")
-    found = browse(folder, f"{url}/frame.html", "--dump-dom")
+    found = browse(folder, f"{url}/{frame(folder, width, 800)}", "--dump-dom")
     size = {name: int(value) for name, value in re.findall(r'data-(width|height)="(\d+)"', found)}
     assert size["width"] <= width, "the page is wider than its window: it scrolls sideways"
     assert size["height"] < MOST_PIXELS, "columns are so narrow that words break into letters"
-    (folder / "frame.html").write_text(FRAME.format(width=width, height=size["height"]), "utf-8")
+    whole = frame(folder, width, size["height"])
     picture = folder / f"report-{width}.png"
     window = f"--window-size={max(width, 500)},{size['height']}"
-    browse(folder, f"{url}/frame.html", f"--screenshot={picture}", window)
+    browse(folder, f"{url}/{whole}", f"--screenshot={picture}", window)
     pixels = imread(picture)[: size["height"], :width, :3]
     painted = pixels.min(axis=(1, 2)) < 0.9
     assert pixels.shape[:2] == (size["height"], width)
