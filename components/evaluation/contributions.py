@@ -11,7 +11,7 @@ import xgboost as xgb
 from components.features.batch import encode_table
 from components.registry.bundle import Bundle
 
-_ROWS = 2000
+_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Contribution:
 
 
 def contributions(bundle: Bundle, table: pa.Table) -> tuple[Contribution, ...]:
-    """Return the contributions over at most 2,000 evenly spaced rows, largest first.
+    """Return the contributions over at most 500 evenly spaced rows, largest first.
 
     In log-odds; for a forest, in probability. SHAP values of the encoded columns of one raw column
     are added before their absolute value is taken, since one value of it moves them all. Columns
@@ -35,12 +35,8 @@ def contributions(bundle: Bundle, table: pa.Table) -> tuple[Contribution, ...]:
     rows = table.take(np.unique(np.linspace(0, table.num_rows - 1, _ROWS).astype(int)))
     booster = xgb.Booster(model_file=bytearray(bundle.explainer))
     values = booster.predict(xgb.DMatrix(encode_table(bundle.encoder, rows)), pred_contribs=True)
-    totals: dict[tuple[str, ...], np.ndarray] = {}
-    start = 0
-    for block in bundle.encoder.blocks:
-        end = start + len(block.outputs)
-        moved = values[:, start:end].sum(axis=1, dtype=np.float64)
-        totals[block.sources] = totals.get(block.sources, 0.0) + moved
-        start = end
-    found = [Contribution(columns, float(np.abs(v).mean())) for columns, v in totals.items()]
+    found = [
+        Contribution(columns, float(np.abs(values[:, places].sum(axis=1, dtype="f8")).mean()))
+        for columns, places in bundle.encoder.places.items()
+    ]
     return tuple(sorted(found, key=lambda contribution: -contribution.mean))

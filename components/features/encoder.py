@@ -50,6 +50,16 @@ class Encoder:
         return frozenset(name for block in self.blocks for name in block.sources)
 
     @cached_property
+    def places(self) -> Mapping[tuple[str, ...], NDArray[np.int64]]:
+        """The positions of the encoded columns that some raw columns fill together."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        start = 0
+        for block in self.blocks:
+            found.setdefault(block.sources, []).extend(range(start, start + len(block.outputs)))
+            start += len(block.outputs)
+        return {sources: np.array(positions) for sources, positions in found.items()}
+
+    @cached_property
     def by_row(self) -> RowEncoder:
         """The encoder of single rows, over the same tables."""
         return RowEncoder(self.blocks)
@@ -73,8 +83,9 @@ class Encoder:
         Raises:
             InputError, KeyError: as :meth:`encode_row`.
         """
-        values = itemgetter(*self.by_row.names)
-        return self.by_row.encode([values(row) for row in rows])
+        if not rows:
+            return np.empty((0, self.width), dtype=np.float32)
+        return self.by_row.encode([*map(itemgetter(*self.by_row.names), rows)])
 
     def unseen(self, rows: Iterable[Row]) -> dict[str, list[str]]:
         """Return, by open column, the values that training never saw."""
