@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 from benching import markdown, peak_memory, usable
 from sklearn.metrics import roc_auc_score
@@ -91,6 +92,10 @@ def _piece(rows: int, at: int) -> pa.Table:
 
 
 def _measured(way: str, rows: int, folder: Path, rounds: int) -> tuple[str, ...]:
+    needed, there = _needed_gib(rows, folder), psutil.virtual_memory().available / 2**30
+    if way != "distributed" and needed > there:
+        why = f"not run: needs about {needed:.0f} GiB, {there:.0f} are there"
+        return (way, f"{rows:,}", why, "", "", "")
     command = [sys.executable, __file__, "--fit", way, "--folder", str(folder)]
     process = subprocess.Popen(
         [*command, "--rounds", str(rounds)], stdout=subprocess.DEVNULL, stderr=sys.stderr
@@ -103,6 +108,12 @@ def _measured(way: str, rows: int, folder: Path, rounds: int) -> tuple[str, ...]
     rate, seconds = rows / found["seconds"], found["seconds"]
     shown = f"{seconds:.0f}", f"{rate:,.0f}", f"{peak.gib:.1f}", f"{found['auc']:.4f}"
     return (way, f"{rows:,}", *shown)
+
+
+def _needed_gib(rows: int, folder: Path) -> float:
+    """Return what one process needs: the encoded rows, once more while they are joined, binned."""
+    width = read_fitted(folder / "matrices").encoder.width
+    return rows * width * (4 + 4 + 1) / 2**30
 
 
 def _fit(way: str, folder: Path, rounds: int) -> None:
