@@ -3,6 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3.11
 BIN := .venv/bin
+DOCKER ?= docker
+BASE_IMAGE ?= python:3.11-slim-bookworm
+SERVING_IMAGE ?= health-predict-serving:local
+export DOCKER PYTHON
 COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -21,6 +25,7 @@ test: venv ## Run every test that needs no cluster
 .PHONY: lint
 lint: venv ## Check style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/hadolint $(wildcard */Dockerfile)
 
 .PHONY: venv
 venv: .venv/.ready ## Create .venv from the hash-pinned lock
@@ -59,6 +64,26 @@ bench-drift: venv ## Measure the drift rules' false alarms and power (DATA: a fi
 .PHONY: bench-data
 bench-data: venv ## Measure ingest at 1 and 10 million rows beside pandas (DATA: the file to repeat)
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_data.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: bench-serving
+bench-serving: venv ## Measure serving beside KServe's own floor and a FastAPI app
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_serving.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: bench-runtimes
+bench-runtimes: venv ## Measure what scores encoded rows: microseconds a row of each runtime and family
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_runtimes.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+.PHONY: base-image
+base-image: ## Make BASE_IMAGE with debootstrap, where no image registry is reachable (root)
+	@cluster/images/base '$(BASE_IMAGE)'
+
+.PHONY: image-serving
+image-serving: ## Build the serving image: DOCKER=a client with BuildKit, BASE_IMAGE, SERVING_IMAGE
+	@cluster/images/build '$(SERVING_IMAGE)' serving/Dockerfile --build-arg 'BASE_IMAGE=$(BASE_IMAGE)'
+
+.PHONY: test-image
+test-image: venv ## Test the built images; one that is not there, or is stale, fails
+	@IMAGE_TESTS_REQUIRED=1 SERVING_IMAGE='$(SERVING_IMAGE)' $(BIN)/pytest -m image
 
 .PHONY: lock
 lock: venv ## Pin every dependency again, with hashes

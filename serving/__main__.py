@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.errors import HealthPredictError
+from serving.locate import MOUNTED, bundle_folder
 from serving.logs import configure_logging, logger
-from serving.payload import MAX_BATCH
+from serving.selftest import SelfTest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,10 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     # Here, not above: kserve reads the process's arguments when it is imported, ours go first.
-    from serving.server import serve
+    from serving.predictor import Options
+    from serving.rest import Limits
+    from serving.server import Address, serve
 
     try:
-        serve(options.bundle, options.version, options.host, options.port, options.max_batch)
+        serve(
+            bundle_folder(options.bundle),
+            options.version,
+            Address(options.host, options.port, options.grpc_port),
+            Options(options.max_batch, options.log_dir, options.log_share),
+            Limits(options.max_body, options.drain_seconds, options.log_requests),
+        )
     except HealthPredictError as error:
         logger.error("%s", error)
         return error.exit_code
@@ -36,11 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m serving", allow_abbrev=False, description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="the bundle's folder")
-    parser.add_argument("--version", required=True, help="the registry's version of the bundle")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container")
-    parser.add_argument("--port", type=_port, default=8080)
-    parser.add_argument("--max-batch", type=_positive, default=MAX_BATCH, help="rows a request")
+    add = parser.add_argument
+    add("--bundle", default=MOUNTED, help="the bundle's folder, or models:/readmission/VERSION")
+    add("--version", required=True, help="the registry's version of the bundle")
+    add("--host", default="127.0.0.1", help="0.0.0.0 in a container")
+    add("--port", type=_port, default=8080)
+    add("--grpc-port", type=_port, help="also speak gRPC, on this port")
+    add("--max-batch", type=_positive, default=10_000, help="rows a request")
+    add("--max-body", type=_positive, default=32 * 2**20, help="bytes a request")
+    add("--drain-seconds", type=float, default=5.0, help="for connections to end after SIGTERM")
+    add("--log-requests", action="store_true", help="log each request, without its content")
+    add("--log-dir", type=Path, help="keep a sample of encounters and risks there, as parquet")
+    add("--log-share", type=_share, default=0.1, help="share of the encounters to keep")
+    add("--self-test", action=SelfTest, nargs=0, help="score a built-in bundle")
     return parser
 
 
@@ -59,6 +76,12 @@ def _positive(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive")
     return int(text)
+
+
+def _share(text: str) -> float:
+    if not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share above 0, up to 1")
+    return float(text)
 
 
 if __name__ == "__main__":

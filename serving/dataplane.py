@@ -10,6 +10,7 @@ import orjson
 from kserve import InferRequest
 from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER, PredictorProtocol
 from kserve.errors import InferenceError, InvalidInput
+from kserve.model import BaseKServeModel
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from starlette.exceptions import HTTPException
@@ -81,6 +82,21 @@ class ReadmissionDataPlane(DataPlane):
         version = self.get_model_from_registry(model_name).version
         return {**metadata, "versions": [version], "platform": PLATFORM}
 
+    async def get_model(self, name: str) -> BaseKServeModel:
+        """Return a model as it is; kserve would load one that is not ready."""
+        return self.get_model_from_registry(name)
+
+    async def model_ready(
+        self, model_name: str, disable_predictor_health_check: bool = False
+    ) -> bool:
+        """Return whether a model is ready, or for a request whether it answers.
+
+        kserve asks with ``disable_predictor_health_check`` before a request; a model that drains
+        is not ready and still answers.
+        """
+        model = self.get_model_from_registry(model_name)
+        return bool(model.answers if disable_predictor_health_check else model.ready)
+
     async def ready(self) -> bool:
         """Return whether every model is ready; kserve says yes before any is."""
         return all(model.ready for model in self.model_registry.get_models().values())
@@ -120,6 +136,17 @@ def _request(body: bytes, headers: Mapping[str, str], model_name: str | None) ->
         request = InferRequest.from_bytes(body, length, model_name)
     except _MALFORMED:
         raise RequestError("the body is no V2 inference request") from None
-    if not all(isinstance(tensor.name, str) for tensor in request.inputs):
-        raise RequestError("the body is no V2 inference request: a tensor's name is no text")
+    if not _is_sound(request):
+        raise RequestError(
+            "the body is no V2 inference request: a name or the id is no text, or the parameters "
+            "are no object"
+        )
     return request
+
+
+def _is_sound(request: InferRequest) -> bool:
+    """Check what kserve reads as it comes, and fails on when it answers."""
+    tensors = (*request.inputs, *(request.request_outputs or ()))
+    named = all(isinstance(tensor.name, str) for tensor in tensors)
+    parameters = request.parameters or {}
+    return named and isinstance(request.id or "", str) and isinstance(parameters, dict)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import re
+import secrets
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
 logger = logging.getLogger("serving")
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request that is being answered; every log line of it carries it."""
+
+_PLAIN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -26,6 +34,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage().strip(),
+            **({"request_id": request} if (request := REQUEST_ID.get()) else {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[0]:
@@ -53,6 +62,13 @@ def configure_logging() -> None:
         }
     )
     logging.captureWarnings(True)
+
+
+def request_id(sent: bytes | None) -> str:
+    """Return the id that a client sent, when it is a plain one; else a new one."""
+    if sent is not None and _PLAIN_ID.fullmatch(sent):
+        return sent.decode("ascii")
+    return secrets.token_hex(16)
 
 
 def _frames(trace: TracebackType | None) -> list[str]:

@@ -1,130 +1,113 @@
-"""Request bodies of both protocols, read into the same checked encounters."""
+"""Request bodies of both protocols, read into the same checked and encoded encounters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Protocol
 
-from components.schema import Column, Schema
+from components.features.encoder import Encoder
+from components.schema import Schema
 from serving.errors import Problems, RequestError, json_type
-from serving.rows import Row, RowReader, allowed
+from serving.known import Batch, KnownRows
+from serving.rows import RowReader
+from serving.tensors import Tensor, read_columns
 
 MAX_BATCH = 10_000
 """Most rows that one request may hold unless the server is told otherwise."""
+CHUNK = 128
+"""Rows of a large request that are read and scored before another request gets its turn."""
 
-_INTEGERS = ("INT64", "INT32", "FP64", "FP32")
-_TEXTS = ("BYTES",)
 
-
-class Tensor(Protocol):
-    """A named V2 tensor, as kserve's ``InferInput`` holds it."""
-
-    @property
-    def name(self) -> str:
-        """A raw column name."""
+class Part(Protocol):
+    """Some of a request's encounters."""
 
     @property
-    def datatype(self) -> str:
-        """A V2 datatype such as ``INT64``."""
+    def size(self) -> int:
+        """How many."""
 
-    @property
-    def shape(self) -> list[int]:
-        """``[n]`` or ``[n, 1]``."""
+    def find(self, known: KnownRows) -> Batch | None:
+        """Read all of them the short way; ``None`` when one cannot be."""
 
-    @property
-    def data(self) -> object:
-        """The ``n`` values, flat or, with shape ``[n, 1]``, as ``n`` lists of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Encounters that passed the schema.
-
-    ``rows`` hold every feature column; ``identifiers`` hold, for each row, those that were sent.
-    """
-
-    rows: list[Row]
-    identifiers: list[dict[str, int]]
+    def instances(self) -> Iterable[object]:
+        """Return them one by one, as a V1 body holds them."""
 
 
 class PayloadReader:
-    """Reads requests for a model of one schema.
+    """Reads requests for a model of one schema and encoder.
 
-    Every ``read`` raises :class:`RequestError`: 400 that tells all bad fields at once, or 413 when
-    there are more than ``max_batch`` rows.
+    Every ``read`` yields the encounters some at a time and raises :class:`RequestError`: 400 that
+    tells all bad fields at once, or 413 when there are more than ``max_batch`` rows. Once a field
+    was bad, what it yields is empty.
+
+    Attributes:
+        names: the feature columns, in the order of a batch's values.
     """
 
-    def __init__(self, schema: Schema, max_batch: int) -> None:
-        self._reader = RowReader(schema)
-        self._max_batch = max_batch
+    def __init__(self, schema: Schema, encoder: Encoder, max_batch: int) -> None:
+        self._rows = RowReader(schema)
+        self._known = KnownRows(schema, encoder)
+        self._encoder, self._max_batch = encoder, max_batch
+        self.names = self._known.names
+        self._pick = itemgetter(*self.names)
 
-    def read_instances(self, body: object) -> Batch:
+    def read_instances(self, body: object) -> Iterator[Batch]:
         """Read a V1 body: ``{"instances": [{raw column: value}, ...]}``."""
         instances = _instances(body)
         self._check_size(len(instances))
-        problems = Problems()
-        rows, identifiers = [], []
-        for index, instance in enumerate(instances):
-            if not isinstance(instance, dict):
-                why = f"{json_type(instance)} where an object is expected"
-                problems.add(index, "instances", instance, why, "an object of raw columns")
-                continue
-            values = self._reader.canonical(index, instance, problems)
-            rows.append(self._reader.row(index, values, problems))
-            identifiers.append(self._reader.identifiers(index, values, problems))
-        problems.raise_any(len(instances))
-        return Batch(rows, identifiers)
+        starts = range(0, len(instances), CHUNK)
+        return self._read(_Instances(instances[start : start + CHUNK]) for start in starts)
 
-    def read_tensors(self, tensors: Sequence[Tensor]) -> Batch:
+    def read_pieces(self, pieces: Iterable[list[object]]) -> Iterator[Batch]:
+        """Read the instances of a V1 body, some at a time."""
+        return self._read(map(_Instances, pieces))
+
+    def read_tensors(self, tensors: Sequence[Tensor]) -> Iterator[Batch]:
         """Read the input tensors of a V2 body: one for each raw column, all of one length."""
         problems = Problems()
-        columns = self._columns(tensors, problems)
-        size = len(next(iter(columns.values()), ()))
-        if size or not problems:
-            self._check_size(size)
-        features = self._readable(columns, {tensor.name for tensor in tensors}, problems)
-        rows, identifiers = [], []
-        for index in range(size):
-            values = {name: cells[index] for name, cells in columns.items()}
-            rows.append(self._reader.row(index, values, problems, features))
-            identifiers.append(self._reader.identifiers(index, values, problems))
-        problems.raise_any(size)
-        return Batch(rows, identifiers)
+        columns = read_columns(tensors, self._rows, problems)
+        if columns.size or not problems:
+            self._check_size(columns.size)
+        if problems:  # whatever can be read may be wrong as well
+            readable = [c for c in self._rows.features if c.name in columns.cells]
+            for index, sent in enumerate(columns.instances()):
+                self._rows.row(index, sent, problems, readable)
+            problems.raise_any(columns.size)
+        return self._read(columns.parts(CHUNK))
 
-    def _columns(self, tensors: Sequence[Tensor], problems: Problems) -> dict[str, list[object]]:
-        """Return the sound tensors' values by raw column name, all of the first one's length."""
-        columns: dict[str, list[object]] = {}
-        for tensor in tensors:
-            column = self._reader.column(tensor.name)
-            try:
-                if column is None:
-                    raise ValueError("unknown field")
-                if column.name in columns:
-                    raise ValueError("sent twice")
-                cells = _cells(tensor, column)
-                size = len(next(iter(columns.values()), cells))
-                if len(cells) != size:
-                    raise ValueError(f"{len(cells)} rows, the tensors before it hold {size}")
-                columns[column.name] = cells
-            except ValueError as error:
-                problems.add(None, tensor.name, None, str(error), _expected(column))
-        return columns
+    def _read(self, parts: Iterable[Part]) -> Iterator[Batch]:
+        problems, rows = Problems(), 0
+        for part in parts:
+            self._check_size(rows + part.size)
+            batch = part.find(self._known) or self._read_one_by_one(rows, part, problems)
+            yield Batch() if problems else batch
+            rows += part.size
+        problems.raise_any(rows)
 
-    def _readable(
-        self, columns: dict[str, list[object]], sent: set[str], problems: Problems
-    ) -> list[Column]:
-        """Return the features that each row can be read for; an absent tensor is told once."""
-        features = []
-        known = {column.name for name in sent if (column := self._reader.column(name))}
-        for column in self._reader.features:
-            may_lack = column.missing or column.default is not None
-            if column.name in columns or (may_lack and column.name not in known):
-                features.append(column)
-            elif column.name not in known:
-                problems.add(None, column.name, None, "absent", allowed(column))
-        return features
+    def _read_one_by_one(self, start: int, part: Part, problems: Problems) -> Batch:
+        whole = Batch()
+        for index, sent in enumerate(part.instances(), start):
+            found = self._known.find(sent) or self._checked(index, sent, problems)
+            if found is not None:
+                whole.extend(found)
+        return whole
+
+    def _checked(self, index: int, sent: object, problems: Problems) -> Batch | None:
+        """Read an encounter field by field; ``None`` once there are problems."""
+        if not isinstance(sent, dict):
+            why = f"{json_type(sent)} where an object is expected"
+            problems.add(index, "instances", sent, why, "an object of raw columns")
+            return None
+        named = self._rows.canonical(index, sent, problems)
+        row = self._rows.row(index, named, problems)
+        identifiers = self._rows.identifiers(index, named, problems)
+        if problems:
+            return None
+        unseen = {column: {*found} for column, found in self._encoder.unseen([row]).items()}
+        matrix = self._encoder.encode_rows([row])
+        return Batch([self._pick(row)], [matrix], [identifiers], unseen)
 
     def _check_size(self, rows: int) -> None:
         if rows == 0:
@@ -134,6 +117,26 @@ class PayloadReader:
                 f"the request holds {rows} rows, at most {self._max_batch} are allowed; split it",
                 status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Instances:
+    """Some of a V1 body's encounters."""
+
+    sent: list[object]
+
+    @property
+    def size(self) -> int:
+        """How many."""
+        return len(self.sent)
+
+    def find(self, known: KnownRows) -> Batch | None:
+        """Read all of them the short way."""
+        return known.find_all(self.sent) if len(self.sent) > 1 else known.find(self.sent[0])
+
+    def instances(self) -> Iterable[object]:
+        """Return them one by one."""
+        return self.sent
 
 
 def _instances(body: object) -> list[object]:
@@ -146,30 +149,3 @@ def _instances(body: object) -> list[object]:
     if not isinstance(instances, list):
         raise RequestError(f'"instances" is {json_type(instances)}; {expected}')
     return instances
-
-
-def _cells(tensor: Tensor, column: Column) -> list[object]:
-    """Return a tensor's values, flat.
-
-    Raises:
-        ValueError: datatype, shape and data do not fit the column or each other.
-    """
-    datatypes = _INTEGERS if column.is_integer else _TEXTS
-    if tensor.datatype not in datatypes:
-        raise ValueError(f"its datatype must be one of {', '.join(datatypes)}")
-    if not isinstance(tensor.shape, list) or tensor.shape[1:] not in ([], [1]):
-        raise ValueError("its shape must be [n] or [n, 1]")
-    if not isinstance(tensor.data, list):
-        raise ValueError("its data must be a list")
-    cells = [_unwrapped(cell) for cell in tensor.data] if tensor.shape[1:] else tensor.data
-    if tensor.shape != [len(cells), *tensor.shape[1:]]:
-        raise ValueError(f"its data holds {len(cells)} values, its shape says otherwise")
-    return cells
-
-
-def _unwrapped(cell: object) -> object:
-    return cell[0] if isinstance(cell, list) and len(cell) == 1 else cell
-
-
-def _expected(column: Column | None) -> str | None:
-    return None if column is None else allowed(column)

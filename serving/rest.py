@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
-from http import HTTPStatus
+import time
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady, ServerNotReady
+from fastapi_offline import FastAPIOffline
+from kserve.errors import ModelNotReady
 from kserve.protocol.rest.server import RESTServer
 from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.dataplane import ReadmissionDataPlane, SealedRepository
 from serving.errors import MAX_DETAILS, Detail, RequestError, error_json, shown
+from serving.front import MAX_BODY, Front
+from serving.openapi import describe
+from serving.predictor import ReadmissionPredictor
+from serving.refusals import STATUSES, refusal
 
-_STATUSES: dict[type[Exception], HTTPStatus] = {
-    InvalidInput: HTTPStatus.BAD_REQUEST,
-    ModelNotFound: HTTPStatus.NOT_FOUND,
-    ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
-    NotImplementedError: HTTPStatus.NOT_IMPLEMENTED,
-    ServerNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
-}
+_UPGRADE = re.compile(rb"\r\nUpgrade:", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server takes, and how it ends.
+
+    Attributes:
+        max_body: most bytes of a request's body.
+        drain_seconds: longest time that connections get to end by themselves after SIGTERM.
+        log_requests: whether each request is logged.
+    """
+
+    max_body: int = MAX_BODY
+    drain_seconds: float = 5.0
+    log_requests: bool = False
 
 
 class RestServer(RESTServer):
@@ -36,18 +55,26 @@ class RestServer(RESTServer):
         self,
         dataplane: ReadmissionDataPlane,
         repository: SealedRepository,
+        model: ReadmissionPredictor,
         listener: socket.socket,
+        limits: Limits,
     ) -> None:
-        self.app = FastAPI(title="readmission", docs_url=None, redoc_url=None)
+        self._endpoints: FastAPI = FastAPIOffline(
+            title="readmission", redoc_url=None, redirect_slashes=False
+        )
+        self.app = Front(self._endpoints, model, limits.max_body, limits.log_requests)
         super().__init__(self.app, dataplane, repository, listener.getsockname()[1])
-        self._listener = listener
+        self.config.http = _PlainHttp
+        self._server = _DrainingServer(self.config, model, limits.drain_seconds)
+        self._model, self._listener = model, listener
 
     def create_application(self) -> None:
         """Add the endpoints and error handlers to :attr:`app`."""
         # First, because the first of two routes with one path answers.
-        self.app.add_api_route("/v1/models/{model_name}", self.status, methods=["GET"])
-        self._register_endpoints(self.app)
-        self._add_exception_handlers(self.app)
+        self._endpoints.add_api_route("/v1/models/{model_name}", self.status, methods=["GET"])
+        self._register_endpoints(self._endpoints)
+        self._add_exception_handlers(self._endpoints)
+        describe(self._endpoints, self._model)
 
     async def start(self) -> None:
         """Serve until a signal ends it."""
@@ -69,10 +96,54 @@ class RestServer(RESTServer):
     def _add_exception_handlers(self, app: FastAPI) -> None:
         app.add_exception_handler(RequestError, _refuse)
         app.add_exception_handler(RequestValidationError, _refuse_malformed)
-        app.add_exception_handler(HTTPException, _refuse_http)
-        for kind in _STATUSES:
-            app.add_exception_handler(kind, _refuse_kserve)
-        app.add_exception_handler(Exception, _fail)
+        app.add_exception_handler(HTTPException, _refuse)
+        for kind in STATUSES:
+            app.add_exception_handler(kind, _refuse)
+        app.add_exception_handler(Exception, _refuse)
+
+
+class _PlainHttp(HttpToolsProtocol):
+    """HTTP/1.1 that never turns into another protocol.
+
+    Java's client asks for HTTP/2 with its first request (``Upgrade: h2c``). A server may ignore
+    that; uvicorn's parser then takes the request's body for the other protocol's and loses it.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        """Hide the header where a request begins; the name instead is as long."""
+        cycle = self.cycle
+        begins = cycle is None or cycle.response_complete or not cycle.more_body
+        if begins and _UPGRADE.search(data):
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"\r\nIgnored:", head) + end + rest
+        super().data_received(data)
+
+
+class _DrainingServer(uvicorn.Server):
+    """Ends in order: first not ready, then without connections, then not at all.
+
+    A client with a kept connection may send a request just when an idle connection is closed, and
+    lose it. So from the signal on every answer closes its connection, and the socket is closed
+    when no connection is left, or after ``seconds``.
+    """
+
+    def __init__(self, config: uvicorn.Config, model: ReadmissionPredictor, seconds: float) -> None:
+        super().__init__(config)
+        self._model, self._seconds, self._deadline = model, seconds, 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal ends the server at once."""
+        if self._model.draining:
+            super().handle_exit(sig, frame)
+        self._model.draining = True
+        self._deadline = time.monotonic() + self._seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end: uvicorn asks ten times a second."""
+        left = self.server_state.connections and time.monotonic() < self._deadline
+        if self._model.draining and not left:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
 
 def _answer(status: int, body: dict[str, Any]) -> Response:
@@ -81,8 +152,8 @@ def _answer(status: int, body: dict[str, Any]) -> Response:
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
-    return _answer(error.status, error.to_json())
+    status, content = refusal(error)
+    return Response(content, status, media_type="application/json")
 
 
 async def _refuse_malformed(_: Request, error: Exception) -> Response:
@@ -96,21 +167,6 @@ async def _refuse_malformed(_: Request, error: Exception) -> Response:
         for fault in faults[:MAX_DETAILS]
     ]
     return _answer(400, error_json("the body is no V2 inference request", details))
-
-
-async def _refuse_http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _answer(error.status_code, error_json(str(error.detail)))
-
-
-async def _refuse_kserve(_: Request, error: Exception) -> Response:
-    status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
-    return _answer(status, error_json(str(error)))
-
-
-async def _fail(_: Request, error: Exception) -> Response:
-    """Answer a fault of ours without its message, which may hold a patient's value."""
-    return _answer(500, error_json(f"internal error ({type(error).__name__}); see the log"))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -108,8 +108,12 @@ def refusal(column: Column, value: object) -> str | None:
 
 def allowed(column: Column) -> str:
     """Say in words what may be sent for a column."""
-    may_lack = column.missing or column.default is not None
-    return f"{column.expected()}, or null when missing" if may_lack else column.expected()
+    return column.expected() + (", or null when missing" if may_lack(column) else "")
+
+
+def may_lack(column: Column) -> bool:
+    """Say whether a value may be null or absent."""
+    return column.missing or column.default is not None
 
 
 def _is_integral(value: object) -> bool:

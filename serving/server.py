@@ -1,27 +1,32 @@
-"""The server process: one model, one REST port, no other door."""
+"""The server process: one model, a REST port, a gRPC port where asked for, no other door."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
 from kserve import ModelServer
 
 from components.errors import InputError
 from serving.dataplane import ReadmissionDataPlane, SealedRepository
 from serving.logs import logger
-from serving.predictor import ReadmissionPredictor
-from serving.rest import RestServer
+from serving.predictor import Options, ReadmissionPredictor
+from serving.rest import Limits, RestServer
+from serving.rpc import GrpcServer, ReadmissionServicer
 
 _BACKLOG = 2048
 
 
 class ReadmissionServer(ModelServer):
-    """kserve's model server on one listening socket: REST alone, one worker."""
+    """kserve's model server around one model: REST on a listening socket, gRPC where asked for."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(
+        self, listener: socket.socket, model: ReadmissionPredictor, limits: Limits | None = None
+    ) -> None:
         super().__init__(
             http_port=listener.getsockname()[1],
             workers=1,
@@ -30,32 +35,63 @@ class ReadmissionServer(ModelServer):
         )
         self.dataplane = ReadmissionDataPlane(model_registry=self.registered_models)
         self.model_repository_extension = SealedRepository(model_registry=self.registered_models)
-        self.rest = RestServer(self.dataplane, self.model_repository_extension, listener)
+        self._model, self._limits = model, limits or Limits()
+        self.register_model(model)
+        self.rest = RestServer(
+            self.dataplane, self.model_repository_extension, model, listener, self._limits
+        )
 
-    def start(self, models: Sequence[ReadmissionPredictor]) -> None:
-        """Serve the models until a signal ends the process.
+    def run(self, host: str, grpc_port: int | None) -> None:
+        """Serve until a signal ends the process.
 
-        kserve's own ``start`` builds the REST server that binds every interface.
+        kserve's own ``start`` builds servers that bind every interface.
+
+        Raises:
+            InputError: gRPC's address cannot be listened on.
         """
-        for model in models:
-            self.register_model(model)
-        asyncio.run(self.rest.start())
+        # What is loaded stays: the collector need not look at it again in the midst of a request.
+        gc.freeze()
+        # kserve's own choice of a loop has no effect on a single worker.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve(host, grpc_port))
+
+    async def _serve(self, host: str, grpc_port: int | None) -> None:
+        if grpc_port is None:
+            await self.rest.start()
+            return
+        servicer = ReadmissionServicer(self.dataplane, self.model_repository_extension, self._model)
+        grpc = GrpcServer(servicer, host, grpc_port, self._limits.max_body)
+        await grpc.start()
+        await self.rest.start()
+        await grpc.stop(self._limits.drain_seconds)
 
 
-def serve(bundle_dir: Path, version: str, host: str, port: int, max_batch: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens; without ``grpc_port`` it speaks no gRPC."""
+
+    host: str
+    port: int
+    grpc_port: int | None = None
+
+
+def serve(
+    bundle_dir: Path, version: str, address: Address, options: Options, limits: Limits
+) -> None:
     """Load a bundle, prove it, then listen and serve it until a signal ends the process.
 
     Raises:
         BundleError: the bundle is altered, or this runtime does not reproduce its numbers.
-        InputError: the address cannot be listened on.
+        InputError: the address cannot be listened on, or the request log's folder not written to.
     """
-    model = ReadmissionPredictor(bundle_dir, version, max_batch)
+    model = ReadmissionPredictor(bundle_dir, version, options)
     model.load()
-    with listen(host, port) as listener:
-        address = listener.getsockname()
+    with listen(address.host, address.port) as listener:
+        where = listener.getsockname()
         fields = {"version": version, "bundle": model.bundle.digest}
-        logger.info("listening on %s port %d", *address[:2], extra={"fields": fields})
-        ReadmissionServer(listener).start([model])
+        logger.info("listening on %s port %d", *where[:2], extra={"fields": fields})
+        ReadmissionServer(listener, model, limits).run(address.host, address.grpc_port)
+    model.stop()
 
 
 def listen(host: str, port: int) -> socket.socket:

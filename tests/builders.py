@@ -100,33 +100,27 @@ def tiny_encoder(seed: int = 0) -> Encoder:
     return fit_encoder(rows_table(rows), truth, encounter_schema()).encoder
 
 
-def tiny_bundle(directory: Path, seed: int = 0) -> Bundle:
+def tiny_bundle(directory: Path, seed: int = 0, encoder: Encoder | None = None) -> Bundle:
     """Fit a logistic regression on 600 random encounters; write and load its bundle.
 
-    Another seed gives another model and so another digest.
+    Another seed gives another model and so another digest. The encoder is ``tiny_encoder`` unless
+    another is given.
     """
     rows = random_rows(600, seed)
-    encoder = tiny_encoder(seed)
+    encoder = encoder or tiny_encoder(seed)
     target = np.array([label != "NO" for label in labels(rows, seed)], dtype=np.int64)
     model = _model(encode_table(encoder, rows_table(rows)), target)
-    bundle = Bundle(encounter_schema(), encoder, _facts(len(rows)), model)
+    bundle = Bundle(encounter_schema(), encoder, facts(len(rows)), model)
     write_bundle(bundle, random_rows(8, seed + 1), directory)
     return load_bundle(directory)
 
 
-def _model(matrix: np.ndarray[tuple[int, int], np.dtype[np.float32]], target: object) -> bytes:
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    pipeline.fit(matrix, target)
-    exported = to_onnx(pipeline, matrix[:1], options={"zipmap": False})
-    content: bytes = exported.SerializeToString()
-    return content
-
-
-def _facts(rows: int) -> Facts:
+def facts(rows: int, family: str = "logistic_regression") -> Facts:
+    """Return what a bundle says of a model of synthetic rows."""
     return Facts(
         target="any",
         threshold=0.3,
-        family="logistic_regression",
+        family=family,
         parameters={"C": 1.0},
         source="file:///synthetic.csv",
         synthetic=True,
@@ -138,6 +132,14 @@ def _facts(rows: int) -> Facts:
         commit="unknown",
         libraries={},
     )
+
+
+def _model(matrix: np.ndarray[tuple[int, int], np.dtype[np.float32]], target: object) -> bytes:
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    pipeline.fit(matrix, target)
+    exported = to_onnx(pipeline, matrix[:1], options={"zipmap": False})
+    content: bytes = exported.SerializeToString()
+    return content
 
 
 def _value(column: Column, draw: random.Random) -> int | str:

@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from components.errors import BundleError, InputError
@@ -21,6 +21,7 @@ from components.features.encoder import Encoder
 from components.features.row import Row
 from components.registry.calibration import Calibration
 from components.registry.files import CALIBRATION, EXPLAINER, encode, read_files, write_files
+from components.registry.session import open_session
 from components.schema import Schema
 
 TOLERANCE = 1e-6
@@ -100,7 +101,7 @@ class Bundle:
         self.model = model
         self.calibration = calibration or Calibration()
         self.explainer = explainer
-        self._session = _session(model, threads)
+        self._session = open_session(model, threads)
         self._input = self._session.get_inputs()[0].name
         _check_fit(self._session, encoder, schema)
 
@@ -193,18 +194,7 @@ def _calibration(contents: Mapping[str, bytes]) -> Calibration:
     return Calibration.from_json(json.loads(contents[CALIBRATION]))
 
 
-def _session(model: bytes, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions share no base but Exception
-        raise BundleError(f"bundle: model.onnx cannot be loaded: {error}") from error
-
-
-def _check_fit(session: ort.InferenceSession, encoder: Encoder, schema: Schema) -> None:
+def _check_fit(session: Any, encoder: Encoder, schema: Schema) -> None:
     """Check that schema, encoder and model belong together."""
     unknown = encoder.sources - {column.name for column in schema.features}
     if unknown:

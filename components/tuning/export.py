@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import xgboost as xgb
 from numpy.typing import NDArray
 from onnxmltools import convert_xgboost
@@ -13,6 +12,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
 
 from components.errors import BundleError
+from components.registry.session import open_session
 
 PARITY = 1e-5
 """Largest difference allowed between the model's and the graph's probabilities (both float32)."""
@@ -48,6 +48,6 @@ def predict(model: Any, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _score(content: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = open_session(content, threads=0)
     name = session.get_inputs()[0].name
     return np.asarray(session.run(["probabilities"], {name: matrix})[0][:, 1], dtype=np.float64)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +11,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from browser import browse, needs_browser
 from builders import labels, random_rows, rows_table, tiny_bundle
 from matplotlib.image import imread
 
@@ -28,8 +27,6 @@ from components.ingest.tables import Provenance
 ROWS = 600
 MOST_BYTES = 2_000_000
 MOST_PIXELS = 7_000
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium: install Debian's chromium")
 # A browser window is never narrower than 500 px; a frame is.
 FRAME = """<!doctype html><body style="margin:0">
 <iframe src="report.html" width="{width}" height="{height}" style="border:0" onload="
@@ -90,15 +87,6 @@ def frame(folder: Path, width: int, height: int) -> str:
     page = folder / f"frame-{width}-{height}.html"
     page.write_text(FRAME.format(width=width, height=height), "utf-8")
     return page.name
-
-
-def browse(folder: Path, url: str, *options: str) -> str:
-    assert BROWSER
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", *options, url,
-    ]  # fmt: skip
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 def test_the_report_is_small_and_holds_every_section(report: str) -> None:

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 
 import pytest
-from builders import Row, encounters, random_rows
+from builders import Row, encounters, random_rows, tiny_encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.features.encoder import Encoder
 from components.schema import HISTORY, encounter_schema
-from serving.errors import RequestError, shown
-from serving.payload import Batch, PayloadReader
+from serving.errors import Problems, RequestError, shown
+from serving.known import Batch
+from serving.payload import PayloadReader
+from serving.rows import RowReader
 
 LIMIT = 20
 COMBINATIONS = (
@@ -43,12 +48,63 @@ SENT_TENSORS = st.builds(
 )
 
 
-def reader() -> PayloadReader:
-    return PayloadReader(encounter_schema(), LIMIT)
+@dataclass
+class Read:
+    rows: list[Row]
+    identifiers: list[dict[str, int]]
+    encoded: bytes
+    unseen: dict[str, set[str]]
 
 
-def read(*instances: object) -> Batch:
-    return reader().read_instances({"instances": list(instances)})
+@cache
+def encoder() -> Encoder:
+    return tiny_encoder()
+
+
+def reader(*, history: bool = False) -> PayloadReader:
+    return PayloadReader(encounter_schema(history=history), encoder(), LIMIT)
+
+
+def taken(reader: PayloadReader, batches: Iterator[Batch]) -> Read:
+    whole = Batch()
+    for batch in batches:
+        whole.extend(batch)
+    rows = [dict(zip(reader.names, values, strict=True)) for values in whole.values]
+    return Read(rows, whole.identifiers, whole.matrix.tobytes(), whole.unseen)
+
+
+def twice(read: Callable[[], Read]) -> Read:
+    """Read a request twice: the second time, every good value is known."""
+    first = result_of(read)
+    assert told(result_of(read)) == told(first)
+    if isinstance(first, RequestError):
+        raise first
+    return first
+
+
+def result_of(read: Callable[[], Read]) -> Read | RequestError:
+    try:
+        return read()
+    except RequestError as error:
+        return error
+
+
+def told(result: Read | RequestError) -> object:
+    return repr(result.to_json()) if isinstance(result, RequestError) else result
+
+
+def read_body(body: object, *, history: bool = False) -> Read:
+    used = reader(history=history)
+    return twice(lambda: taken(used, used.read_instances(body)))
+
+
+def read(*instances: object) -> Read:
+    return read_body({"instances": list(instances)})
+
+
+def read_tensors(sent: list[Sent], *, history: bool = False) -> Read:
+    used = reader(history=history)
+    return twice(lambda: taken(used, used.read_tensors(sent)))
 
 
 def tensors(rows: list[Row]) -> list[Sent]:
@@ -77,13 +133,13 @@ def without(*names: str) -> dict[str, object]:
 
 def refused(body: object) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        reader().read_instances(body)
+        read_body(body)
     return caught.value
 
 
 def refused_tensors(sent: list[Sent]) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        reader().read_tensors(sent)
+        read_tensors(sent)
     return caught.value
 
 
@@ -217,7 +273,7 @@ def test_an_echoed_value_is_short_json(value: object) -> None:
 @given(st.lists(encounters(), min_size=1, max_size=4))
 @settings(max_examples=50, deadline=None)
 def test_both_protocols_read_the_same_encounters(rows: list[Row]) -> None:
-    assert reader().read_tensors(tensors(rows)) == read(*rows)
+    assert read_tensors(tensors(rows)) == read(*rows)
 
 
 def test_a_tensor_may_be_a_column_of_one_wide_rows() -> None:
@@ -228,7 +284,7 @@ def test_a_tensor_may_be_a_column_of_one_wide_rows() -> None:
             assert isinstance(tensor.data, list)
             tensor.shape = [3, 1]
             tensor.data = tensor.data if flat else [[value] for value in tensor.data]
-        assert reader().read_tensors(sent).rows == rows
+        assert read_tensors(sent).rows == rows
 
 
 @pytest.mark.parametrize("datatype", ["INT64", "INT32", "FP32", "FP64"])
@@ -236,7 +292,7 @@ def test_numbers_may_come_in_four_datatypes(datatype: str) -> None:
     sent = tensors(random_rows(2, seed=5))
     for tensor in sent:
         tensor.datatype = datatype if tensor.datatype == "INT64" else "BYTES"
-    assert len(reader().read_tensors(sent).rows) == 2
+    assert len(read_tensors(sent).rows) == 2
 
 
 def test_an_absent_tensor_means_missing_or_is_told_once() -> None:
@@ -276,16 +332,63 @@ def test_bad_values_of_tensors_are_told_by_row() -> None:
 
 
 def test_a_request_may_carry_a_history_and_one_without_is_the_first() -> None:
-    history = PayloadReader(encounter_schema(history=True), LIMIT)
     known = {"history_encounters": 2, "history_days": 9, "history_interval": 70_000}
     known["history_number_inpatient_change"] = -1
     sent = [{**encounter(), **known}, encounter(history_days=None)]
-    carried, first = history.read_instances({"instances": sent}).rows
+    carried, first = read_body({"instances": sent}, history=True).rows
     assert {name: carried[name] for name in known} == known
     assert carried["history_discharge_disposition_id"] == 0
     assert not any(first[name] for name in HISTORY)
-    tensors_alone = history.read_tensors(tensors([dict(encounter())])).rows  # type: ignore[arg-type]
-    assert tensors_alone == [first]
+    alone = tensors([dict(encounter())])  # type: ignore[arg-type]
+    assert read_tensors(alone, history=True).rows == [first]
+
+
+@given(
+    st.lists(encounters(), min_size=1, max_size=3),
+    st.dictionaries(FIELD_NAMES, JSON, max_size=2),
+    st.integers(0, 2),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_short_way_reads_what_the_long_way_reads(
+    rows: list[Row], changes: dict[str, object], place: int
+) -> None:
+    sent: list[dict[str, object]] = [dict(row) for row in rows]
+    sent[place % len(rows)].update(changes)
+    found = [read_carefully(instance) for instance in sent]
+    result = result_of(lambda: read(*sent))
+    if isinstance(result, RequestError):
+        assert None in found
+    else:
+        assert result.rows == found
+        assert result.encoded == encoder().encode_rows(result.rows).tobytes()
+
+
+def read_carefully(sent: dict[str, object]) -> Row | None:
+    """Read an encounter field by field; ``None`` when a field is bad."""
+    problems, careful = Problems(), RowReader(encounter_schema())
+    named = careful.canonical(0, sent, problems)
+    row = careful.row(0, named, problems)
+    careful.identifiers(0, named, problems)
+    return None if problems else row
+
+
+@pytest.mark.parametrize("datatype", ["FP64", "INT64"])
+def test_a_number_that_is_known_as_an_integer_is_known_as_a_float(datatype: str) -> None:
+    used = reader()
+    (row,) = random_rows(1, seed=9)
+    (whole,) = used.read_instances({"instances": [row]})
+    sent = [Sent(t.name, t.datatype, t.shape, t.data) for t in tensors([row])]
+    for tensor in sent:
+        if tensor.datatype == "INT64":
+            assert isinstance(tensor.data, list)
+            tensor.datatype, tensor.data = datatype, [float(value) for value in tensor.data]
+    (again,) = used.read_tensors(sent)
+    assert again.matrix.tobytes() == whole.matrix.tobytes()
+
+
+def test_values_that_training_never_saw_are_told_by_column() -> None:
+    result = read(encounter(payer_code="ZZ"), encounter(), encounter(diag_1="999.9"))
+    assert result.unseen == {"payer_code": {"ZZ"}, "diag_1": {"999.9"}}
 
 
 def test_a_model_without_history_refuses_one() -> None:

@@ -7,10 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,75 +19,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
 from kserve.errors import ModelNotReady
+from serving_process import (
+    INFER,
+    JSON_TYPE,
+    PREDICT,
+    ROOT,
+    START_SECONDS,
+    Served,
+    assert_error,
+    free_port,
+    inputs,
+    process,
+    serving,
+)
 
 from components.errors import BundleError
-from components.registry.bundle import Bundle
 from serving.logs import JsonFormatter
 from serving.predictor import ReadmissionPredictor
 from serving.server import ReadmissionServer, listen
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 120
-PREDICT = "/v1/models/readmission:predict"
-INFER = "/v2/models/readmission/infer"
-JSON_TYPE = {"content-type": "application/json"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
-
-
-@dataclass(frozen=True)
-class Served:
-    bundle: Bundle
-    client: httpx.Client
-    log: Path
-
-    def post(self, path: str, body: object) -> httpx.Response:
-        return self.client.post(path, json=body)
-
-
-@contextmanager
-def process(bundle: Path, port: int, log: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    arguments = ["--bundle", str(bundle), "--version", "3", "--port", str(port), *more]
-    with log.open("wb") as stderr, log.with_suffix(".out").open("wb") as stdout:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "serving", *arguments], cwd=ROOT, stdout=stdout, stderr=stderr
-        )
-    try:
-        yield server
-    finally:
-        server.kill()
-        server.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def wait_until_ready(server: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
-        try:
-            if client.get("/v2/models/readmission/ready").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"the server did not become ready: {log.read_text()}")
-
-
-@contextmanager
-def serving(folder: Path, *more: str) -> Iterator[tuple[Served, subprocess.Popen[bytes]]]:
-    bundle, port, log = tiny_bundle(folder / "bundle"), free_port(), folder / "log"
-    with (
-        process(folder / "bundle", port, log, *more) as server,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
-    ):
-        wait_until_ready(server, client, log)
-        yield Served(bundle, client, log), server
 
 
 @pytest.fixture(scope="module")
@@ -99,29 +51,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield server
 
 
-def inputs(rows: list[Row]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "shape": [len(rows)],
-            "datatype": "INT64" if isinstance(value, int) else "BYTES",
-            "data": [row[name] for row in rows],
-        }
-        for name, value in rows[0].items()
-    ]
-
-
 def outputs(response: httpx.Response) -> dict[str, list[Any]]:
     return {output["name"]: output["data"] for output in response.json()["outputs"]}
-
-
-def assert_error(response: httpx.Response, status: int) -> dict[str, Any]:
-    body: dict[str, Any] = response.json()
-    assert response.status_code == status
-    assert set(body) == {"error", "details"}
-    assert body["error"]
-    assert "\n" not in body["error"]
-    return body
 
 
 def errors_of(log: Path) -> list[dict[str, Any]]:
@@ -443,8 +374,7 @@ def test_a_model_that_is_not_ready_answers_503(tmp_path: Path) -> None:
             return answers
 
     with listen("127.0.0.1", 0) as listener:
-        server = ReadmissionServer(listener)
-        server.register_model(model)
+        server = ReadmissionServer(listener, model)
         server.rest.create_application()
         transport = httpx.ASGITransport(server.rest.app)
         for response in asyncio.run(statuses(transport)).values():

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from builders import random_rows, tiny_bundle
+from containers import ROOT, container, docker, python, require_image
+
+from components.registry.bundle import Bundle
+
+IMAGE = os.environ.get("SERVING_IMAGE") or "health-predict-serving:local"
+NOT_THERE = ("kfp", "mlflow", "onnx", "optuna", "pyarrow", "pytest", "ray", "skl2onnx", "sklearn")
+TOOLS = ("as", "cc", "gcc", "g++", "git", "ld", "make")
+START_SECONDS = 120
+
+pytestmark = pytest.mark.image
+
+
+@dataclass(frozen=True)
+class Served:
+    container: str
+    client: httpx.Client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> dict[str, Any]:
+    """Return what Docker knows of the image."""
+    require_image(IMAGE, ROOT / "serving" / "Dockerfile", "make image-serving")
+    inspected: dict[str, Any] = json.loads(docker("image", "inspect", IMAGE))[0]
+    return inspected
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bundle]:
+    directory = tmp_path_factory.mktemp("models") / "bundle"
+    return directory, tiny_bundle(directory)
+
+
+@pytest.fixture(scope="module")
+def served(built: object, bundle: tuple[Path, Bundle]) -> Iterator[Served]:
+    """Yield a container that serves the tiny bundle to the tests that do not stop it."""
+    with _serving(bundle[0]) as served:
+        yield served
+
+
+@contextmanager
+def _serving(bundle: Path) -> Iterator[Served]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    mount = ("--volume", f"{bundle}:/mnt/models:ro")
+    arguments = ("--bundle", "/mnt/models", "--version", "7", "--port", str(port))
+    with (
+        container(IMAGE, *arguments, options=mount) as name,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+    ):
+        _wait_until_ready(name, client)
+        yield Served(name, client)
+
+
+def _wait_until_ready(name: str, client: httpx.Client) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and docker("ps", "--quiet", "--no-trunc").count(name):
+        try:
+            if client.get("/v2/models/readmission/ready").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"the container did not become ready: {docker('logs', name)}")
+
+
+def test_a_sealed_container_becomes_ready_and_scores_as_offline(
+    served: Served, bundle: tuple[Path, Bundle]
+) -> None:
+    rows = random_rows(50, seed=11)
+    answer = served.client.post("/v1/models/readmission:predict", json={"instances": rows}).json()
+    scored = [prediction["probability"] for prediction in answer["predictions"]]
+    assert np.abs(np.array(scored) - bundle[1].score_rows(rows)).max() < 1e-9
+    assert (answer["model_version"], answer["bundle"]) == ("7", bundle[1].digest[:12])
+
+
+def test_its_process_is_no_root_and_has_written_nothing(served: Served) -> None:
+    uids = docker("exec", served.container, "python", "-c", "import os; print(os.getresuid())")
+    assert uids == "(65532, 65532, 65532)"
+    # What Docker itself lays into a container: mount points, never a file with content.
+    changed = [line.split()[1] for line in docker("diff", served.container).splitlines()]
+    assert [path for path in changed if not path.startswith(("/mnt", "/etc"))] == []
+
+
+def test_it_ends_soon_and_well_when_it_is_asked_to(bundle: tuple[Path, Bundle]) -> None:
+    with _serving(bundle[0]) as served:
+        started = time.monotonic()
+        docker("stop", "--time", "60", served.container)
+        assert time.monotonic() - started < 30
+        assert docker("inspect", "--format", "{{.State.ExitCode}}", served.container) == "0"
+
+
+def test_the_self_test_passes_without_a_network_and_sends_no_telemetry() -> None:
+    sealed = ("--rm", "--read-only", "--network", "none")
+    done = docker("run", *sealed, IMAGE, "--self-test")
+    assert done.startswith("self-test: 8 golden rows")
+    assert python(IMAGE, "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])") == "1"
+
+
+def test_it_holds_no_compiler_and_no_training_library() -> None:
+    found = python(
+        IMAGE,
+        "import importlib.util, shutil\n"
+        f"print([n for n in {NOT_THERE} if importlib.util.find_spec(n)],"
+        f" [n for n in {TOOLS} if shutil.which(n)])",
+    )
+    assert found == "[] []"
+
+
+def test_nothing_of_it_is_writable_and_all_of_it_is_compiled() -> None:
+    found = python(
+        IMAGE,
+        "import os, pathlib\n"
+        "files = [p for top in ('/app', '/opt') for p in pathlib.Path(top).rglob('*')]\n"
+        "code = [p for p in files if p.suffix == '.py' and p.is_relative_to('/app')]\n"
+        "cached = [p.parent / '__pycache__' / (p.stem + '.cpython-311.pyc') for p in code]\n"
+        "print([str(p) for p in files if os.stat(p).st_mode & 0o022 and not p.is_symlink()],"
+        " [str(p) for p in files if not os.access(p, os.R_OK)],"
+        " len(code) > 30, [str(p) for p in cached if not p.exists()])",
+    )
+    assert found == "[] [] True []"
+
+
+def test_neither_its_history_nor_its_files_tell_where_the_packages_came_from(
+    built: dict[str, Any],
+) -> None:
+    history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", IMAGE)
+    told = history + json.dumps(built)
+    assert re.findall(r"https?://|index-url|trusted-host|PIP_[A-Z]+", told) == []
+    settings = "('/etc/pip.conf', '/run/secrets', '/etc/xdg/pip', '/opt/pip')"
+    code = f"import os; print([p for p in {settings} if os.path.exists(p)])"
+    assert python(IMAGE, code) == "[]"
+
+
+def test_its_configuration_says_what_it_is_and_how_it_runs(built: dict[str, Any]) -> None:
+    config, prefix = built["Config"], "org.opencontainers.image."
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"] == ["python", "-m", "serving"]
+    assert config["StopSignal"] == "SIGTERM"
+    assert set(config["ExposedPorts"]) == {"8080/tcp", "8081/tcp"}
+    assert f'version = "{config["Labels"][f"{prefix}version"]}"' in project
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", config["Labels"][f"{prefix}revision"])
