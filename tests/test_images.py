@@ -44,7 +44,8 @@ def _build(folder: Path, client: str = "20.10.24", **variables: str) -> Seen:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "REQUESTS_CA"))}
     own = {"DOCKER": str(folder / "docker"), "PYTHON": sys.executable, "CLIENT": client}
     environment = {**kept, **own, "SEEN": str(folder), "PIP_CONFIG_FILE": os.devnull, **variables}
-    command = [str(ROOT / "images" / "build"), "some:tag", "serving/Dockerfile", "--pull"]
+    build = str(ROOT / "cluster" / "images" / "build")
+    command = [build, "some:tag", "serving/Dockerfile", "--pull"]
     return Seen(subprocess.run(command, env=environment, capture_output=True, text=True), folder)
 
 
