@@ -15,8 +15,8 @@ import orjson
 
 LARGE = 1 << 17
 """Bytes from which a body is cut."""
-PIECE = 1 << 16
-"""Least bytes of a piece: about 70 encounters."""
+PIECE = 1 << 15
+"""Least bytes of a piece: about 35 encounters."""
 
 _HEAD = re.compile(rb'\s*\{\s*"instances"\s*:\s*\[')
 _TAIL = re.compile(rb"\]\s*\}\s*\Z")
