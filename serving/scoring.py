@@ -108,23 +108,26 @@ def _yield_the_core() -> None:
 
 def at_once(steps: Steps) -> Batch:
     """Take all steps without a pause."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            batch: Batch = end.value
-            return batch
+    while (batch := _stepped(steps)) is None:
+        pass
+    return batch
 
 
 async def in_turns(steps: Steps) -> Batch:
     """Take the steps; other requests get their turn between two of them."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            batch: Batch = end.value
-            return batch
+    while (batch := _stepped(steps)) is None:
         await asyncio.sleep(0)
+    return batch
+
+
+def _stepped(steps: Steps) -> Batch | None:
+    """Take a step; return what was read once there is none left."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        batch: Batch = end.value
+        return batch
+    return None
 
 
 def joined(batches: Iterable[Batch]) -> Steps:
