@@ -16,23 +16,18 @@ import xgboost as xgb
 from bench.serving_requests import write_requests
 from bench.serving_targets import BUNDLE, PIPELINE, REQUESTS
 from benching import read_file, usable
+from fitted import fitted, training
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from components.features.fit import fit_encoder
 from components.features.target import Target
 from components.ingest.synthetic import synthesise
-from components.registry.bundle import Bundle, Facts, write_bundle
 from components.schema import Kind, encounter_schema
 from components.tuning.boosting import XGBOOST
-from components.tuning.candidate import GOLDEN_ROWS
-from components.tuning.explainer import explainer
-from components.tuning.export import export
 
 DROPPED = ("weight", "payer_code", "medical_specialty")
 MOST_ROWS = 40_000
-ROUNDS = 400
 SEED = 7
 
 
@@ -45,40 +40,10 @@ def main() -> int:
     given = parser.parse_args()
     every = read_file(given.data) if given.data else synthesise(given.rows, seed=SEED)
     table = usable(every).slice(0, min(given.rows, MOST_ROWS))
-    _write_product(table, given.folder / BUNDLE)
+    fitted(XGBOOST.name, training(table), given.folder / BUNDLE)
     joblib.dump(_earlier(table), given.folder / PIPELINE)
     write_requests(table, given.folder / REQUESTS)
     return 0
-
-
-def _write_product(table: pa.Table, folder: Path) -> None:
-    """Write the bundle of an XGBoost model as the tune step writes a candidate's."""
-    schema, labels = encounter_schema(), Target.ANY.labels(table)
-    fitted = fit_encoder(table, labels, schema)
-    x = fitted.encode_training(table)
-    model = XGBOOST.fit(XGBOOST.start[0], ROUNDS, x, labels, SEED)
-    content, explained = export(model, x), explainer(model, x)
-    bundle = Bundle(schema, fitted.encoder, _facts(table.num_rows), content, explainer=explained)
-    names = [column.name for column in schema.features]
-    write_bundle(bundle, synthesise(GOLDEN_ROWS, SEED).select(names).to_pylist(), folder)
-
-
-def _facts(rows: int) -> Facts:
-    return Facts(
-        target=Target.ANY.value,
-        threshold=0.5,
-        family=XGBOOST.name,
-        parameters={**XGBOOST.start[0], "resource": ROUNDS},
-        source="bench",
-        synthetic=False,
-        data_sha256="0" * 64,
-        rows=rows,
-        batch=0,
-        run_id="bench",
-        created="2026-01-01T00:00:00+00:00",
-        commit="unknown",
-        libraries={},
-    )
 
 
 def _earlier(table: pa.Table) -> Pipeline:
