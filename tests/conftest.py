@@ -14,9 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
 import httpx
 import pytest
+from backends import (  # fixtures
+    backend,
+    mlflow_server,
+    postgres,
+    registry_proxy,
+    s3_proxy,
+    server_settings,
+)
+from s3_access import S3_KEYS, s3_client_of
 
 from components.settings import Settings
 
@@ -29,10 +37,13 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
 S3_START_SECONDS = 60
-S3_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
 S3_PORTS = ("master", "volume", "filer", "s3", "admin")
 
 SettingsFactory = Callable[..., Settings]
+
+__all__ = [
+    "backend", "mlflow_server", "postgres", "registry_proxy", "s3_proxy", "server_settings",
+]  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +80,7 @@ def settings(tmp_path: Path, empty_registry: Path) -> SettingsFactory:
             "bundle_store": (root / "bundles").as_uri(),
             "data_prefix": (root / "data").as_uri(),
             "state_dir": root,
+            "deploy_target": "local",
             "run_id": "test-run",
             "min_free_mb": 0,
         }
@@ -122,7 +134,7 @@ def s3_client(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    return _client(s3_endpoint)
+    return s3_client_of(s3_endpoint)
 
 
 @pytest.fixture
@@ -140,16 +152,6 @@ def _free_ports(number: int) -> list[int]:
             stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
         ]
         return [probe.getsockname()[1] for probe in probes]
-
-
-def _client(url: str) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def _wait_for_s3(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

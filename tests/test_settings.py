@@ -14,6 +14,7 @@ GIVEN = {
     "BUNDLE_STORE": "s3://models/bundles",
     "DATA_PREFIX": "s3://data/diabetes",
     "STATE_DIR": "/state",
+    "DEPLOY_TARGET": "kserve",
     "RUN_ID": "run-20240101-000000-ab12",
 }
 

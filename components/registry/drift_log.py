@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+from components.registry.client import RegistryClient
 from components.registry.tracking import RUN_TAG
 from components.settings import Settings
 
@@ -49,7 +49,7 @@ class DriftLog:
     """The experiment ``readmission-drift`` of one store."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = MlflowClient(tracking_uri=settings.tracking_uri)
+        self._client = RegistryClient(settings.tracking_uri)
         self._artifacts = settings.artifact_uri.rstrip("/")
         self._run_id = settings.run_id
 

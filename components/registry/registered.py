@@ -8,19 +8,24 @@ from urllib.parse import urlsplit
 from components.errors import InputError
 from components.registry import MODEL
 from components.registry.models import Alias, Registry
-from components.registry.store import local_path
+from components.registry.store import BundleStore
 from components.settings import load_settings
+
+CACHE = "bundle-cache"
 
 
 def registered_folder(uri: str) -> Path:
-    """Return the folder of a registered version's bundle.
+    """Return a folder of this machine with a registered version's bundle.
+
+    What lies in a bucket is copied to ``bundle-cache`` in the state folder, and kept there.
 
     Args:
         uri: ``models:/readmission/VERSION`` or ``models:/readmission@ALIAS``.
 
     Raises:
-        InputError: the URI names no version of ours, or its bundle lies on no disk of this machine.
-        HealthPredictError: there is no such version.
+        InputError: the URI names no version of ours.
+        BundleError: the stored bundle is not sound.
+        HealthPredictError: there is no such version, or the registry or the store cannot be asked.
     """
     name, _, number = urlsplit(uri).path.lstrip("/").partition("/")
     name, _, alias = name.partition("@")
@@ -29,13 +34,10 @@ def registered_folder(uri: str) -> Path:
             f"{uri}: expected models:/{MODEL}/VERSION or models:/{MODEL}@ALIAS, "
             f"ALIAS one of {', '.join(Alias)}"
         )
-    registry = Registry(load_settings())
+    settings = load_settings()
+    registry = Registry(settings)
     version = registry.version(number) if number else registry.by_alias(Alias(alias))
     if version is None:
         raise InputError(f"{uri}: the registry has no such alias")
-    folder = local_path(version.bundle_uri)
-    if folder is None:
-        raise InputError(
-            f"{uri}: its bundle is {version.bundle_uri}; copy it here and name its folder"
-        )
-    return folder
+    store = BundleStore(settings.bundle_store)
+    return store.fetch(version.bundle_uri, settings.state_dir / CACHE)

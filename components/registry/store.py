@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
-import fsspec
 
 from components.errors import BundleError
 from components.registry.bundle import Bundle, load_bundle
+from components.registry.files import read_files
+from components.registry.places import aside, local_path, move, place, store_errors
+
+__all__ = ["BundleStore", "local_path"]
+
+TIMEOUT_S = 15.0
 
 
 class BundleStore:
-    """A folder or a bucket that keeps bundles as ``sha256-<digest>/``."""
+    """A folder or a bucket that keeps bundles as ``sha256-<digest>/``.
 
-    def __init__(self, uri: str) -> None:
+    Every method raises :class:`StoreError` when the store cannot be reached, is full, or refuses.
+
+    Args:
+        uri: ``file:///folder`` or ``s3://bucket/prefix``.
+        timeout_s: seconds that a bucket may take for one answer.
+    """
+
+    def __init__(self, uri: str, timeout_s: float = TIMEOUT_S) -> None:
         self._uri = uri.rstrip("/")
-        # No cached listings: another process may have stored a bundle since.
-        self._files, root = fsspec.core.url_to_fs(self._uri, use_listings_cache=False)
-        self._root = str(local_path(self._uri) or root)
+        self._timeout_s = timeout_s
 
     def put(self, directory: Path) -> str:
         """Store a bundle, and return its immutable URI.
 
-        The bundle is loaded first, so that none that could not be served is ever stored; its
-        manifest is written last, so that a broken upload is never taken for a bundle.
+        The bundle is loaded first, so that none that could not be served is ever stored; an upload
+        that breaks off leaves nothing that would be taken for a bundle.
 
         Raises:
             BundleError: the folder is no sound bundle, or another stands at its address.
         """
-        bundle = load_bundle(directory)
-        name = f"sha256-{bundle.digest}"
-        target = f"{self._root}/{name}"
-        if not self._files.exists(f"{target}/manifest.json"):
-            self._files.makedirs(target, exist_ok=True)
-            for path in sorted(directory.iterdir(), key=lambda p: p.name == "manifest.json"):
-                self._files.put_file(str(path), f"{target}/{path.name}")
+        name = f"sha256-{load_bundle(directory).digest}"
+        store = place(self._uri, self._timeout_s)
+        if not store.holds(name):
+            store.write(directory, name)
         uri = f"{self._uri}/{name}"
         self.get(uri)
         return uri
@@ -45,26 +52,64 @@ class BundleStore:
         """Load a stored bundle by the URI that :meth:`put` returned.
 
         Raises:
-            BundleError: it is not there, or not the one that was stored.
+            BundleError: it is not there, or not the one that was stored; names the file.
         """
-        bundle = self._load(uri)
-        if not uri.endswith(f"sha256-{bundle.digest}"):
-            raise BundleError(f"{uri}: holds another bundle than its address says")
+        with tempfile.TemporaryDirectory() as folder:
+            read = self._read(uri, Path(folder))
+            with _named(uri, read):
+                bundle = load_bundle(read)
+        _check_address(uri, bundle.digest)
         return bundle
 
-    def _load(self, uri: str) -> Bundle:
-        if local := local_path(uri):
-            return load_bundle(local)
-        path = urlsplit(uri)
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                self._files.get(f"{path.netloc}{path.path}/", f"{folder}/", recursive=True)
-            except FileNotFoundError:
-                raise BundleError(f"{uri}: no such bundle in the store") from None
-            return load_bundle(Path(folder))
+    def fetch(self, uri: str, cache: Path) -> Path:
+        """Return a folder of this machine that holds a stored bundle, after checking every file.
+
+        Args:
+            uri: as :meth:`put` returned it. A ``file:`` URI's folder is returned as it is.
+            cache: keeps copies of what lies in a bucket, as ``sha256-<digest>/``; a copy that was
+                altered is replaced.
+
+        Raises:
+            BundleError: it is not there, or not the one that was stored; names the file.
+        """
+        if folder := local_path(uri):
+            _check(folder, uri)
+            return folder
+        copy = cache / uri.rpartition("/")[2]
+        if not _is_sound(copy, uri):
+            with store_errors(f"{cache} does not take {uri}"), aside(cache) as part:
+                part.mkdir()
+                _check(self._read(uri, part), uri)
+                move(part, copy, lambda: _is_sound(copy, uri))
+        return copy
+
+    def _read(self, uri: str, folder: Path) -> Path:
+        store, _, name = uri.rpartition("/")
+        return place(store, self._timeout_s).read(name, folder)
 
 
-def local_path(uri: str) -> Path | None:
-    """Return the folder of a ``file:`` URI; ``None`` for any other."""
-    parts = urlsplit(uri)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+def _is_sound(folder: Path, uri: str) -> bool:
+    try:
+        _check(folder, uri)
+    except BundleError:
+        return False
+    return True
+
+
+def _check(folder: Path, uri: str) -> None:
+    with _named(uri, folder):
+        _check_address(uri, read_files(folder)[1])
+
+
+def _check_address(uri: str, digest: str) -> None:
+    if not uri.endswith(f"sha256-{digest}"):
+        raise BundleError(f"{uri}: holds another bundle than its address says")
+
+
+@contextmanager
+def _named(uri: str, folder: Path) -> Iterator[None]:
+    """Name the store's address, and not the folder that a bundle was downloaded to."""
+    try:
+        yield
+    except BundleError as error:
+        raise BundleError(str(error).replace(str(folder), uri)) from error

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from components.registry.client import RegistryClient
 from components.settings import Settings
 
 EXPERIMENT = "readmission-training"
@@ -29,11 +29,20 @@ class TrialRecord:
     finished: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The MLflow run of a pipeline run: its experiment, its id, what was recorded on it."""
+
+    experiment: str
+    run: str
+    tags: Mapping[str, str]
+
+
 class Tracking:
     """MLflow's runs of one store."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = MlflowClient(tracking_uri=settings.tracking_uri)
+        self._client = RegistryClient(settings.tracking_uri)
         self._artifacts = settings.artifact_uri.rstrip("/")
 
     def start(self, run_id: str, *, synthetic: bool) -> str:
@@ -65,6 +74,26 @@ class Tracking:
     def log_file(self, run: str, path: Path, name: str) -> None:
         """Log a text file of a run under ``name``."""
         self._client.log_text(run, path.read_text("utf-8"), name)
+
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        """Record facts on a run; a value holds at most 8000 characters."""
+        self._client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """Return the newest MLflow run of a pipeline run; ``None`` when it has none yet."""
+        experiment = self._client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return None
+        found = self._client.search_runs(
+            [experiment.experiment_id],
+            f"tags.`{RUN_TAG}` = '{run_id}'",
+            max_results=1,
+            order_by=["attributes.start_time DESC"],
+        )
+        return next(
+            (RunRecord(str(r.info.experiment_id), str(r.info.run_id), r.data.tags) for r in found),
+            None,
+        )
 
     def finish(self, run_id: str, *, succeeded: bool) -> None:
         """Close every open MLflow run of a pipeline run."""

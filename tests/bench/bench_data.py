@@ -27,7 +27,7 @@ from components.ingest.split import RUN_TABLES
 from components.ingest.step import IngestOutputs, run
 from components.ingest.synthetic import synthesise
 from components.schema import Kind, Schema, encounter_schema
-from components.settings import Settings
+from components.settings import Settings, TargetName
 
 MILLION = 1_000_000
 IDENTIFIERS = ("encounter_id", "patient_nbr")
@@ -117,6 +117,7 @@ def _work(reader: str, file: Path) -> int:
             bundle_store="file:///none",
             data_prefix="file:///none",
             state_dir=Path(folder),
+            deploy_target=TargetName.LOCAL,
             run_id="bench",
         )
         run(str(file), "", 5, 0.01, outputs, settings, Report("ingest"))

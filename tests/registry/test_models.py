@@ -1,34 +1,27 @@
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
-from builders import tiny_bundle
-from mlflow.exceptions import MlflowException
 
 from components.errors import HealthPredictError
-from components.events import Report
-from components.registry import step
 from components.registry.models import Alias, Registry
-from components.registry.store import BundleStore
 from components.registry.tracking import Tracking
 from components.settings import Settings
 
-BUNDLE = f"file:///bundles/sha256-{'0' * 64}"
+BUNDLE = f"s3://bundles/sha256-{'0' * 64}"
+
+Backend = Callable[..., Settings]
 
 
 @pytest.fixture
-def registry(settings: Callable[..., Settings]) -> Registry:
-    return Registry(settings())
+def registry(backend: Backend) -> Registry:
+    return Registry(backend())
 
 
 @pytest.fixture
-def run(settings: Callable[..., Settings]) -> str:
-    return Tracking(settings()).start("test-run", synthetic=True)
+def run(backend: Backend) -> str:
+    return Tracking(backend()).start("test-run", synthetic=True)
 
 
 def test_an_empty_registry_has_no_production_version(registry: Registry) -> None:
@@ -77,6 +70,18 @@ def test_a_fact_is_recorded_on_one_version(registry: Registry, run: str) -> None
     assert registry.version(second.number).tags == {"n": "1"}
 
 
+def test_a_run_that_registers_its_bundle_again_gets_the_version_that_is_there(
+    registry: Registry, run: str
+) -> None:
+    tags = {"run_id": "run-1", "n": "0"}
+    first = registry.register(BUNDLE, run, tags)
+    other = registry.register(f"{BUNDLE}1", run, tags)
+    assert registry.by_alias(Alias.CANDIDATE) == other
+    assert registry.register(BUNDLE, run, tags) == first
+    assert registry.by_alias(Alias.CANDIDATE) == first
+    assert registry.register(BUNDLE, run, {"run_id": "run-2"}).number == "3"
+
+
 @pytest.mark.parametrize("number", ["7", "seven"])
 def test_a_version_that_does_not_exist_is_an_error(
     registry: Registry, run: str, number: str
@@ -84,72 +89,3 @@ def test_a_version_that_does_not_exist_is_an_error(
     registry.register(BUNDLE, run, {})
     with pytest.raises(HealthPredictError, match=f"version {number} of 'readmission'"):
         registry.version(number)
-
-
-def test_a_registry_out_of_reach_is_an_error_and_not_an_empty_one(
-    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    unreachable = Registry(settings(tracking_uri=f"http://127.0.0.1:{port}"))
-    with pytest.raises(MlflowException, match=str(port)):
-        unreachable.production()
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
-@pytest.mark.parametrize("body", [b"<html>no</html>", b'{"detail": "no"}'])
-def test_a_web_server_that_is_no_registry_is_an_error_and_not_an_empty_one(
-    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the requests out of the tests' output."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            registry = Registry(settings(tracking_uri=f"http://127.0.0.1:{server.server_port}"))
-            with pytest.raises(MlflowException):
-                registry.production()
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_a_damaged_database_is_an_error_and_not_an_empty_registry(
-    settings: Callable[..., Settings],
-) -> None:
-    path = settings().state_dir / "damaged.db"
-    path.write_bytes(b"no database" * 500)
-    with pytest.raises(Exception, match="file is not a database"):
-        Registry(settings(tracking_uri=f"sqlite:///{path}")).production()
-    assert path.read_bytes() == b"no database" * 500
-
-
-def test_registering_a_candidate_stores_its_bundle_and_records_its_facts(
-    settings: Callable[..., Settings], run: str, tmp_path: Path
-) -> None:
-    bundle, evaluation = tiny_bundle(tmp_path / "candidate"), tmp_path / "evaluation.json"
-    evaluation.write_text('{"reasons": ["ok: AUC", "ok: Brier"], "candidate": {"auc": 0.7}}')
-    folder, report = str(tmp_path / "candidate"), Report("register")
-    number = step.run(folder, run, str(evaluation), settings(), report)
-    version = Registry(settings()).by_alias(Alias.CANDIDATE)
-    assert version
-    assert version.number == number == report.facts["version"]
-    assert version.bundle_uri == report.facts["bundle_uri"]
-    assert BundleStore(settings().bundle_store).get(version.bundle_uri).facts == bundle.facts
-    assert version.tags["bundle"] == bundle.digest
-    assert version.tags["reasons"] == "ok: AUC; ok: Brier"
-    assert version.tags["metric.auc"] == "0.700000"
-    assert version.tags["synthetic"] == "true"
-    assert Registry(settings()).production() is None

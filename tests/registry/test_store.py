@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_rows, tiny_bundle
+from faultproxy import Fault, FaultProxy
 
 from components.errors import BundleError
 from components.registry.bundle import load_bundle
@@ -190,15 +193,6 @@ def test_an_upload_that_broke_off_is_no_bundle_and_can_be_done_again(
     assert place.names(uri) == FILES
 
 
-def test_the_manifest_is_written_last(tmp_path: Path, folders: tuple[Path, Path]) -> None:
-    store = tmp_path / "store"
-    (store / f"sha256-{load_bundle(folders[0]).digest}" / "schema.json").mkdir(parents=True)
-    with pytest.raises(IsADirectoryError):
-        BundleStore(store.as_uri()).put(folders[0])
-    assert list(store.glob("*/model.onnx"))
-    assert not list(store.glob("*/manifest.json"))
-
-
 def test_a_bundle_that_was_never_stored_is_refused(place: Place) -> None:
     with pytest.raises(BundleError):
         BundleStore(place.uri).get(f"{place.uri}/sha256-{'0' * 64}")
@@ -213,3 +207,76 @@ def test_what_is_no_sound_bundle_is_never_stored(
         BundleStore(place.uri).put(broken)
     digest = BundleStore(place.uri).put(folders[0]).rsplit("/", 1)[1]
     assert place.names(place.uri) == [digest]
+
+
+def test_a_fetched_bundle_is_a_folder_of_this_machine_with_the_same_files(
+    place: Place, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store = BundleStore(place.uri)
+    uri = store.put(folders[0])
+    fetched = store.fetch(uri, tmp_path / "cache")
+    assert fetched.name == uri.rpartition("/")[2]
+    assert load_bundle(fetched).digest == load_bundle(folders[0]).digest
+
+
+def test_a_bundle_in_a_folder_is_fetched_where_it_lies(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store = BundleStore((tmp_path / "store").as_uri())
+    uri = store.put(folders[0])
+    assert store.fetch(uri, tmp_path / "cache") == local_path(uri)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+def test_a_bundle_that_was_altered_or_never_stored_is_not_fetched(
+    place: Place, folders: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    store = BundleStore(place.uri)
+    uri = store.put(folders[0])
+    place.write(uri, name, place.read(uri, name) + b" ")
+    for wrong in (uri, f"{place.uri}/sha256-{'0' * 64}"):
+        with pytest.raises(BundleError, match=wrong):
+            store.fetch(wrong, tmp_path / "cache")
+    assert list((tmp_path / "cache").glob("*")) == []
+
+
+def test_a_copy_is_kept_and_used_again_without_the_store(
+    bucket: str, s3_proxy: FaultProxy, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store = BundleStore(f"s3://{bucket}/bundles")
+    uri = store.put(folders[0])
+    first = store.fetch(uri, tmp_path / "cache")
+    with s3_proxy.failing(Fault.REFUSE):
+        assert store.fetch(uri, tmp_path / "cache") == first
+    assert sorted(path.name for path in first.iterdir()) == FILES
+
+
+@pytest.mark.parametrize("harm", [b"", b"altered"])
+def test_a_copy_that_was_altered_is_replaced(
+    bucket: str, s3_client: Any, folders: tuple[Path, Path], tmp_path: Path, harm: bytes
+) -> None:
+    store = BundleStore(f"s3://{bucket}/bundles")
+    uri = store.put(folders[0])
+    copy = store.fetch(uri, tmp_path / "cache")
+    (copy / "model.onnx").write_bytes(harm)
+    (copy / "more").mkdir()
+    assert store.fetch(uri, tmp_path / "cache") == copy
+    assert load_bundle(copy).digest == load_bundle(folders[0]).digest
+    assert list((tmp_path / "cache").iterdir()) == [copy]
+
+
+def test_many_that_fetch_and_put_at_once_get_the_same_whole_bundle(
+    place: Place, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    store, start = BundleStore(place.uri), threading.Barrier(6)
+
+    def put_and_fetch(_: int) -> tuple[str, Path]:
+        start.wait()
+        uri = store.put(folders[0])
+        return uri, store.fetch(uri, tmp_path / "cache")
+
+    with ThreadPoolExecutor(6) as pool:
+        (found,) = set(pool.map(put_and_fetch, range(6)))
+    assert place.names(found[0]) == FILES
+    assert load_bundle(found[1]).digest == load_bundle(folders[0]).digest

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from builders import tiny_bundle
 
-from components.errors import HealthPredictError, InputError
+from components.errors import BundleError, HealthPredictError, InputError
 from components.registry.models import Alias, Registry
 from components.registry.store import BundleStore
 from components.settings import Settings
@@ -62,15 +62,26 @@ def test_a_version_that_is_not_there_is_named(registered: Settings) -> None:
         bundle_folder("models:/readmission@previous")
 
 
-def test_a_bundle_in_a_bucket_is_named_with_what_to_do(registered: Settings) -> None:
-    Registry(registered).register("s3://bucket/bundles/sha256-1", "run", {})
-    with pytest.raises(InputError, match=r"s3://bucket/bundles/sha256-1; copy it here"):
+def test_a_bundle_in_a_bucket_is_copied_here(
+    registered: Settings, bucket: str, tmp_path: Path
+) -> None:
+    uri = BundleStore(f"s3://{bucket}/bundles").put(tmp_path / "bundle")
+    Registry(registered).register(uri, "run", {})
+    folder = bundle_folder("models:/readmission/2")
+    assert folder.is_relative_to(registered.state_dir)
+    assert (folder / "manifest.json").is_file()
+
+
+def test_a_bundle_that_the_bucket_does_not_hold_is_named(registered: Settings, bucket: str) -> None:
+    uri = f"s3://{bucket}/bundles/sha256-{'0' * 64}"
+    Registry(registered).register(uri, "run", {})
+    with pytest.raises(BundleError, match=uri):
         bundle_folder("models:/readmission/2")
 
 
 def test_without_mlflow_a_folder_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    for name in ("components.registry.registered", "components.registry.models"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("registered", "models", "aliases", "client"):
+        monkeypatch.delitem(sys.modules, f"components.registry.{name}", raising=False)
     with pytest.raises(InputError, match="mlflow is not installed here; name the bundle's folder"):
         bundle_folder("models:/readmission/1")
