@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from components.evaluation.calibration import Labels, Probabilities, Weights
 from components.evaluation.metrics import MEASURED, Metrics, measure, weighted_auc
 
 DRAWS = 200
+WITH_INTERVAL = (*MEASURED, "f1_gain")
+"""What of :class:`Metrics` has an interval; that of the gain pairs F1 with its no-skill value."""
+
 _LEVELS = [0.025, 0.975]
 
 Patients = NDArray[np.int64]
@@ -47,14 +51,14 @@ def metric_intervals(
     seed: int,
     draws: int = DRAWS,
 ) -> tuple[Metrics, dict[str, Interval]]:
-    """Measure a model, and each of :data:`MEASURED` with its interval; shapes ``(rows,)``."""
+    """Measure a model, with the intervals of :data:`WITH_INTERVAL`; shapes ``(rows,)``."""
+    values = attrgetter(*WITH_INTERVAL)
     metrics = measure(labels, risks, threshold)
     found = [
-        [getattr(measure(labels, risks, threshold, weights), name) for name in MEASURED]
+        values(measure(labels, risks, threshold, weights))
         for weights in drawn_weights(labels, patients, seed, draws)
     ]
-    values = [getattr(metrics, name) for name in MEASURED]
-    return metrics, dict(zip(MEASURED, _intervals(values, found), strict=True))
+    return metrics, dict(zip(WITH_INTERVAL, _intervals(values(metrics), found), strict=True))
 
 
 def auc_interval(

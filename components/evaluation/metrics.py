@@ -63,6 +63,11 @@ class Metrics:
     no_skill_calibration_intercept: float
     no_skill_expected_calibration_error: float
 
+    @property
+    def f1_gain(self) -> float:
+        """F1 above that of calling everybody readmitted."""
+        return self.f1 - self.no_skill_f1
+
     def to_json(self) -> dict[str, float]:
         """Return name and value of each metric."""
         return {name: float(value) for name, value in asdict(self).items()}
@@ -91,6 +96,8 @@ def measure(
         expected_calibration_error=reliability(labels, risks, weights).expected_error,
         **_at(labels, risks >= threshold, weights),
         **_no_skill(prevalence),
+        # With the sums of the model's own: one that calls everybody gains exactly nothing.
+        no_skill_f1=_at(labels, np.ones(labels.size, bool), weights)["f1"],
     )
 
 
@@ -129,7 +136,6 @@ def _no_skill(prevalence: float) -> dict[str, float]:
         "no_skill_average_precision": prevalence,
         "no_skill_brier": prevalence * (1 - prevalence),
         "no_skill_log_loss": float(entr(prevalence) + entr(1 - prevalence)),
-        "no_skill_f1": 2 * prevalence / (1 + prevalence),
         "no_skill_precision": prevalence,
         "no_skill_recall": 1.0,
         "no_skill_calibration_slope": 0.0,

@@ -7,7 +7,7 @@ from pathlib import Path
 from components.errors import InputError
 from components.evaluation.metrics import Metrics
 from components.evaluation.report import metric_rows
-from components.evaluation.scoring import measured_on, score_table
+from components.evaluation.scoring import scored
 from components.events import Report
 from components.features.target import Target
 from components.ingest.tables import provenance_of, read_table
@@ -35,7 +35,7 @@ def run(batch: str, page: str, settings: Settings, report: Report) -> Metrics:
     table = read_table(batch)
     bundle = BundleStore(settings.bundle_store).get(production.bundle_uri)
     labels = Target(bundle.facts.target).labels(table)
-    measured = measured_on(bundle, table, labels, score_table(bundle, table))
+    measured = scored(bundle, table, labels).measured
     provenance = provenance_of(table)
     shown = Page(f"Version {production.number} on batch {provenance.batch}", provenance.synthetic)
     shown.facts({"Encounters": f"{table.num_rows:,}", "Source": provenance.source})

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.evaluation.bootstrap import Interval
 from components.evaluation.contributions import Contribution
 from components.evaluation.curves import Curves
 from components.evaluation.gate import Decision
+from components.evaluation.measured import Measured
 from components.evaluation.metrics import Metrics
 from components.evaluation.subgroups import Subgroup
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One model on the test rows; ``intervals`` are by name of the metric."""
-
-    metrics: Metrics
-    intervals: Mapping[str, Interval]
-
-    def bounds(self) -> dict[str, float]:
-        """Return the ends of the intervals as ``auc_low``, ``auc_high`` and so on."""
-        return {
-            f"{name}_{end}": getattr(interval, end)
-            for name, interval in self.intervals.items()
-            for end in ("low", "high")
-        }
 
 
 @dataclass(frozen=True)
@@ -35,7 +18,8 @@ class Evaluation:
     """A candidate beside production, and the gate's decision.
 
     ``old`` is ``None`` and ``production_version`` empty before the first promotion. Curves,
-    subgroups and contributions are the candidate's.
+    subgroups, contributions and ``latency_ms``, the milliseconds that one raw encounter takes, are
+    the candidate's.
     """
 
     new: Measured
@@ -44,6 +28,7 @@ class Evaluation:
     curves: Curves
     subgroups: tuple[Subgroup, ...]
     contributions: tuple[Contribution, ...]
+    latency_ms: float
     decision: Decision
 
     @property
@@ -60,10 +45,12 @@ class Evaluation:
         """Return the decision and both models' metrics as plain JSON."""
         return {
             "promote": self.decision.promote,
+            "forced": self.decision.forced,
             "reasons": list(self.decision.reasons),
             "candidate": self.candidate.to_json(),
             "production": self.production.to_json() if self.production else None,
             "production_version": self.production_version,
+            "latency_ms": self.latency_ms,
             "intervals": {
                 name: {metric: i.to_json() for metric, i in side.intervals.items()}
                 for name, side in (("candidate", self.new), ("production", self.old))
@@ -72,7 +59,7 @@ class Evaluation:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return the summary with subgroups and contributions."""
+        """Return the summary with contributions and subgroups, each with its AUC lost or won."""
         return {
             **self.summary(),
             "subgroups": [group.to_json() for group in self.subgroups],

@@ -7,32 +7,22 @@ from dataclasses import dataclass
 
 from components.evaluation import figures
 from components.evaluation.bootstrap import Interval
+from components.evaluation.gate import Decision
+from components.evaluation.limits import limits_of_use
+from components.evaluation.measured import Measured
 from components.evaluation.metrics import MEASURED
-from components.evaluation.outcome import Evaluation, Measured
-from components.evaluation.subgroups import LEAST_ROWS, Subgroup
+from components.evaluation.outcome import Evaluation
+from components.evaluation.rules import signed
+from components.evaluation.subgroups import LEAST_COMPARED, Subgroup
 from components.ingest.tables import Provenance
 from components.registry.bundle import Facts
 from components.reporting.page import Cell, Page
 
-_USE = (
-    "The risk is a help for planning follow-up after discharge, not a diagnosis, and no reason to "
-    "keep care from anybody whose risk is low. It is meant for adult and child inpatients with "
-    "diabetes who were discharged alive and not to a hospice."
-)
-_POPULATION = (
-    "It holds for encounters like those of the source named above (for the published file: 130 "
-    "hospitals of the United States, 1999 to 2008) and has not been tested on other populations. "
-    "A readmission to a hospital that the source does not cover counts as none."
-)
 READING = (
     "Intervals are 95 %, from 200 draws of patients. No skill is a model that knows the prevalence "
     "alone, gives everybody that risk and calls everybody readmitted. The calibration slope and "
     "intercept are ideal at 1 and 0. A contribution says what moves the model's risk, not what "
     "causes a readmission."
-)
-_SYNTHETIC = (
-    "Trained or tested on a synthetic cohort: its numbers say that the pipeline works and nothing "
-    "about patients. It must not be used for any."
 )
 _LABELS = {
     "auc": "AUC",
@@ -44,7 +34,11 @@ _LABELS = {
     "expected_calibration_error": "expected calibration error (low is good)",
 }
 _GROUP_HEADER = ("", "", "encounters", "patients", "readmitted", "mean risk", "AUC (95 %)",
-                 "precision", "recall")  # fmt: skip
+                 "AUC, candidate - production", "precision", "recall")  # fmt: skip
+_GROUP_READING = (
+    f"Candidate and production are compared on subgroups of more than {LEAST_COMPARED} encounters "
+    "with at least 10 of each outcome."
+)
 
 
 @dataclass(frozen=True)
@@ -70,10 +64,7 @@ def model_report(lineage: Lineage, evaluation: Evaluation) -> str:
     """Return the report of a candidate as HTML."""
     facts, synthetic = lineage.facts, lineage.facts.synthetic or lineage.tested_on.synthetic
     page = Page("Readmission model", synthetic)
-    promoted = evaluation.decision.promote
-    page.verdict(
-        "Promote" if promoted else "Refused", evaluation.decision.reasons, acts=not promoted
-    )
+    _verdict(page, evaluation.decision)
     page.facts(_facts(facts, evaluation))
     _metrics_table(page, evaluation)
     page.figures(_pictures(lineage, evaluation))
@@ -84,10 +75,17 @@ def model_report(lineage: Lineage, evaluation: Evaluation) -> str:
         [("not readmitted", tn, fp), ("readmitted", fn, tp)],
     )
     page.table("By subgroup", _GROUP_HEADER, [_group(group) for group in evaluation.subgroups])
+    page.paragraph(_GROUP_READING)
     page.table("Hyperparameters", ("name", "value"), _rounded(facts.parameters))
     page.facts(_lineage(lineage), "Lineage")
-    page.notes("Limits of use", _limits(evaluation, synthetic))
+    auc = evaluation.candidate.auc
+    page.notes("Limits of use", limits_of_use(auc, evaluation.subgroups, synthetic=synthetic))
     return page.html()
+
+
+def _verdict(page: Page, decision: Decision) -> None:
+    text = "Promote, forced" if decision.forced else "Promote" if decision.promote else "Refused"
+    page.verdict(text, decision.reasons, acts=decision.forced or not decision.promote)
 
 
 def metric_rows(measured: Measured) -> list[tuple[str, str, str]]:
@@ -110,6 +108,7 @@ def _facts(facts: Facts, evaluation: Evaluation) -> dict[str, str]:
         "Trained on": f"{facts.rows:,} encounters up to batch {facts.batch}",
         "Tested on": f"{m.rows:,} encounters of patients that no training row holds, "
         f"{m.prevalence:.1%} of them readmitted",
+        "Scores one encounter in": f"{evaluation.latency_ms:.3f} ms",
     }
 
 
@@ -149,6 +148,7 @@ def _group(group: Subgroup) -> tuple[Cell, ...]:
         f"{group.prevalence:.1%}",
         f"{group.mean_risk:.1%}",
         _value(group.auc) if group.auc else "too few",
+        signed(group.difference) if group.difference else "",
         "" if group.precision is None else f"{group.precision:.2f}",
         "" if group.recall is None else f"{group.recall:.2f}",
     )
@@ -166,26 +166,6 @@ def _lineage(lineage: Lineage) -> dict[str, str]:
         "Code": facts.commit,
         "Libraries": ", ".join(f"{name} {v}" for name, v in facts.libraries.items()),
     }
-
-
-def _limits(evaluation: Evaluation, synthetic: bool) -> list[str]:
-    small = [f"{g.column} {g.level}" for g in evaluation.subgroups if g.auc is None]
-    limits = [_SYNTHETIC] if synthetic else [_USE, _POPULATION]
-    if small:
-        limits.append(
-            f"Too few test encounters (under {LEAST_ROWS}, or under 10 of one outcome) to say how "
-            f"good it is for: {', '.join(small)}."
-        )
-    return [*limits, *_weak(evaluation.new, evaluation.subgroups)]
-
-
-def _weak(new: Measured, groups: Sequence[Subgroup]) -> list[str]:
-    """Name the subgroups whose AUC is surely lower than that of all."""
-    auc = new.metrics.auc
-    weak = [
-        f"{g.column} {g.level} ({g.auc.value:.3f})" for g in groups if g.auc and g.auc.high < auc
-    ]
-    return [f"It tells the readmitted apart less well for: {', '.join(weak)}."] if weak else []
 
 
 def _value(interval: Interval) -> str:

@@ -9,12 +9,16 @@ import pyarrow as pa
 
 from components.errors import InputError
 from components.evaluation.bootstrap import paired_auc_difference
+from components.evaluation.calibration import Labels
+from components.evaluation.comparison import Comparison
 from components.evaluation.contributions import contributions
 from components.evaluation.curves import curves
-from components.evaluation.gate import Comparison, GateRules, decide
+from components.evaluation.gate import decide
+from components.evaluation.latency import single_row_latency
 from components.evaluation.outcome import Evaluation
 from components.evaluation.report import Lineage, model_report
-from components.evaluation.scoring import SEED, measured_on, patients_of, score_table
+from components.evaluation.rules import GateRules
+from components.evaluation.scoring import SEED, Scored, patients_of, scored
 from components.evaluation.subgroups import subgroups
 from components.events import Report
 from components.features.target import Target
@@ -24,6 +28,8 @@ from components.registry.models import Registry
 from components.registry.store import BundleStore
 from components.registry.tracking import Tracking
 from components.settings import Settings
+
+_MOST_TEXT = 5000  # characters; MLflow refuses a tag of more than 8000
 
 
 def run(
@@ -40,7 +46,7 @@ def run(
     Args:
         test: path of the raw test rows.
         bundle: folder of the candidate bundle.
-        mlflow_run: takes the metrics.
+        mlflow_run: takes the metrics, the report and the decision.
         rules: the gate's limits.
         outputs: paths of the HTML report and of the evaluation's JSON.
         settings: where the registry and the store are.
@@ -63,11 +69,24 @@ def run(
     )
     Path(page).write_text(model_report(lineage, evaluation), "utf-8")
     Path(summary).write_text(json.dumps(evaluation.to_json()), "utf-8")
-    found = evaluation.candidate.to_json() | evaluation.new.bounds()
-    tracking.log_metrics(mlflow_run, {f"test_{name}": value for name, value in found.items()})
-    tracking.log_file(mlflow_run, Path(page), "report.html")
+    _record(tracking, mlflow_run, Path(page), evaluation)
     report.add(report=page, **evaluation.summary())
     return evaluation
+
+
+def _record(tracking: Tracking, mlflow_run: str, page: Path, evaluation: Evaluation) -> None:
+    """Put metrics, report and decision on the MLflow run."""
+    found = evaluation.candidate.to_json() | evaluation.new.bounds()
+    found["latency_ms"] = evaluation.latency_ms
+    tracking.log_metrics(mlflow_run, {f"test_{name}": value for name, value in found.items()})
+    tracking.log_file(mlflow_run, page, "report.html")
+    decision = evaluation.decision
+    tags = {
+        "decision": "promote" if decision.promote else "refuse",
+        "reasons": "; ".join(decision.reasons)[:_MOST_TEXT],
+        "compared_with": evaluation.production_version,
+    }
+    tracking.tag(mlflow_run, tags)
 
 
 def evaluate(
@@ -77,27 +96,36 @@ def evaluate(
     labels = Target(candidate.facts.target).labels(table)
     if labels.min() == labels.max():
         raise InputError(f"test: all {labels.size} encounters have the same label")
-    risks = score_table(candidate, table)
-    threshold = candidate.facts.threshold
-    new = measured_on(candidate, table, labels, risks)
-    production = Registry(settings).production()
-    old, comparison = None, None
-    if production is not None:
-        bundle = BundleStore(settings.bundle_store).get(production.bundle_uri)
-        old_risks = score_table(bundle, table)
-        old = measured_on(bundle, table, labels, old_risks)
+    patients, threshold = patients_of(table), candidate.facts.threshold
+    new, latency = scored(candidate, table, labels), single_row_latency(candidate)
+    version, old = _production(table, labels, settings)
+    groups = subgroups(table, labels, new.risks, threshold, SEED, old.risks if old else None)
+    comparison = None
+    if old is not None:
+        difference = paired_auc_difference(labels, new.risks, old.risks, patients, seed=SEED)
         comparison = Comparison(
-            production.number,
-            paired_auc_difference(labels, risks, old_risks, patients_of(table), seed=SEED),
-            same_target=bundle.facts.target == candidate.facts.target,
-            loses_real_data=candidate.facts.synthetic and not bundle.facts.synthetic,
+            version,
+            difference,
+            groups,
+            same_target=old.facts.target == new.facts.target,
+            loses_real_data=new.facts.synthetic and not old.facts.synthetic,
         )
     return Evaluation(
-        new,
-        old,
-        production.number if production else "",
-        curves(labels, risks, threshold),
-        subgroups(table, labels, risks, threshold, SEED),
+        new.measured,
+        old.measured if old else None,
+        version,
+        curves(labels, new.risks, threshold),
+        groups,
         contributions(candidate, table),
-        decide(new.metrics, comparison, rules),
+        latency,
+        decide(new.measured, latency, comparison, rules),
     )
+
+
+def _production(table: pa.Table, labels: Labels, settings: Settings) -> tuple[str, Scored | None]:
+    """Return the number of the version that serves, and what its own bundle makes of the rows."""
+    found = Registry(settings).production()
+    if found is None:
+        return "", None
+    bundle = BundleStore(settings.bundle_store).get(found.bundle_uri)
+    return found.number, scored(bundle, table, labels)

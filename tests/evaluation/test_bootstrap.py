@@ -10,12 +10,13 @@ from risks import SEED, drawn, owners
 from sklearn import metrics as reference
 
 from components.evaluation.bootstrap import (
+    WITH_INTERVAL,
     Interval,
     auc_interval,
     metric_intervals,
     paired_auc_difference,
 )
-from components.evaluation.metrics import MEASURED, measure, weighted_auc
+from components.evaluation.metrics import measure, weighted_auc
 
 
 @given(SEED, st.integers(2, 300))
@@ -83,12 +84,30 @@ def test_every_metric_lies_in_its_interval(seed: int) -> None:
     labels, risks = drawn(seed)
     metrics, found = metric_intervals(labels, risks, 0.5, owners(500), seed=1, draws=60)
     assert metrics == measure(labels, risks, 0.5)
-    assert tuple(found) == MEASURED
+    assert tuple(found) == WITH_INTERVAL
     for name, interval in found.items():
         assert interval.value == getattr(metrics, name)
         assert interval.low < interval.high
         if name != "expected_calibration_error":  # it rises when it is drawn again
             assert interval.low < interval.value < interval.high, name
+
+
+@given(SEED, st.integers(20, 300))
+@settings(max_examples=10, deadline=None)
+def test_f1_is_paired_with_its_no_skill_value_so_that_calling_everybody_gains_nothing(
+    seed: int, rows: int
+) -> None:
+    labels, risks = drawn(seed, rows)
+    metrics, found = metric_intervals(labels, risks, 0.0, owners(rows), seed=1, draws=20)
+    assert metrics.f1 == metrics.no_skill_f1
+    assert found["f1_gain"] == Interval(0.0, 0.0, 0.0)
+
+
+def test_the_gain_in_f1_is_surer_than_f1() -> None:
+    found = metric_intervals(*drawn(5, rows=2000, skill=2.0), 0.4, owners(2000), seed=1)[1]
+    gain, f1 = found["f1_gain"], found["f1"]
+    assert 0 < gain.low < gain.value < gain.high
+    assert gain.high - gain.low < f1.high - f1.low
 
 
 def test_the_interval_of_an_auc_covers_the_truth_as_often_as_it_says() -> None:

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import labels, random_rows, rows_table, tiny_bundle
+from gating import RULES as LIMITS
 from mlflow import MlflowClient
+from sklearn import metrics as reference
 
 from components.errors import BundleError, InputError
 from components.evaluation import monitor
-from components.evaluation.gate import GateRules
 from components.evaluation.metrics import Metrics, measure
 from components.evaluation.outcome import Evaluation
+from components.evaluation.rules import GateRules
 from components.evaluation.step import run
 from components.events import Report
 from components.ingest.tables import Provenance, write_table
@@ -28,7 +30,8 @@ from components.settings import Settings
 
 ROWS = 600  # those that tiny_bundle fits on: its own seed passes the floors, another may not
 SEED = 0
-RULES = GateRules(min_auc=0.55, max_auc_drop=0.02, allow_synthetic=False, force=False)
+# The rows that a bundle is fitted on find its risks far too timid.
+RULES = replace(LIMITS, min_auc=0.55, max_auc_drop=0.02, max_slope=7.0)
 FETCHES = re.compile(
     r"""<script|<link|<iframe|<img|@import|(?:src|href|action)\s*=\s*["']?(?!["']?\#)|url\((?!\#)"""
 )
@@ -51,6 +54,12 @@ class Bench:
     def summary(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "evaluation.json").read_text("utf-8"))
         return found
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The MLflow run's tags."""
+        found = MlflowClient(self.settings.tracking_uri).get_run(self.mlflow_run)
+        return dict(found.data.tags)
 
     def evaluate(self, candidate: Path, rules: GateRules = RULES) -> Evaluation:
         return run(
@@ -91,13 +100,14 @@ def expected(bundle: Bundle) -> Metrics:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return folders of bundles: two of synthetic data, one of real, one of another target."""
+    """Return folders of bundles: two of other rows, the first of them with other facts too."""
     root = tmp_path_factory.mktemp("bundles")
     first = tiny_bundle(root / "synthetic", SEED)
     tiny_bundle(root / "other", SEED + 1)
     for name, change in (
         ("real", {"synthetic": False}),
         ("within 30 days", {"target": "within_30_days"}),
+        ("calls everybody", {"threshold": 0.0}),
     ):
         facts = replace(first.facts, **change)
         bundle = Bundle(first.schema, first.encoder, facts, first.model)
@@ -133,7 +143,8 @@ def test_a_candidate_that_equals_production_is_promoted_with_no_difference(
     found = bench.evaluate(made["synthetic"], replace(RULES, max_auc_drop=0.0))
     assert found.decision.promote
     assert found.candidate == found.production
-    assert "AUC +0.0000 (95 % +0.0000 to +0.0000) against version 1" in found.decision.reasons[-1]
+    assert "AUC +0.0000 (95 % +0.0000 to +0.0000) against version 1" in found.decision.reasons[-2]
+    assert " AUC +0.0000 (95 % +0.0000 to +0.0000) against" in found.decision.reasons[-1]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +165,73 @@ def test_a_refused_candidate_is_refused_for_one_named_reason(
     (failed,) = [text for text in found.decision.reasons if text.startswith("FAILED: ")]
     assert reason in failed
     assert bench.summary["promote"] is bench.report.facts["promote"] is False
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    ("candidate", "rules", "reason"),
+    [
+        ("calls everybody", RULES, "F1 "),
+        ("synthetic", replace(RULES, max_slope=1.25), "calibration slope "),
+        ("synthetic", replace(RULES, max_latency_ms=0.0), "scoring one encounter takes "),
+    ],
+)
+def test_a_candidate_below_a_floor_is_refused_whether_forced_or_not(
+    bench: Bench,
+    made: dict[str, Path],
+    candidate: str,
+    rules: GateRules,
+    reason: str,
+    force: bool,
+) -> None:
+    found = bench.evaluate(made[candidate], replace(rules, force=force))
+    assert not found.decision.promote
+    (failed,) = [text for text in found.decision.reasons if text.startswith("FAILED: ")]
+    assert failed.startswith(f"FAILED: {reason}")
+    assert failed in bench.page.read_text("utf-8").replace("&gt;", ">").replace("&lt;", "<")
+
+
+def test_a_forced_promotion_is_recorded_as_one(bench: Bench, made: dict[str, Path]) -> None:
+    bench.promote(made["synthetic"])
+    rules = replace(RULES, max_auc_drop=-0.4, force=True)
+    assert bench.evaluate(made["synthetic"], rules).decision.forced
+    assert (bench.summary["promote"], bench.summary["forced"]) == (True, True)
+    assert "<strong>Promote, forced</strong>" in bench.page.read_text("utf-8")
+    assert bench.tags["decision"] == "promote"
+    assert bench.tags["reasons"].endswith("; forced by gate_force against the comparison")
+
+
+def test_each_large_subgroup_is_compared_with_production(
+    bench: Bench, made: dict[str, Path]
+) -> None:
+    bench.promote(made["other"])
+    bench.evaluate(made["synthetic"])
+    rows = random_rows(ROWS, SEED)
+    truth = np.array([label != "NO" for label in labels(rows, SEED)])
+    men = np.array([row["gender"] == "Male" for row in rows])
+    auc = [
+        reference.roc_auc_score(truth[men], load_bundle(made[name]).score_rows(rows)[men])
+        for name in ("synthetic", "other")
+    ]
+    found = {group["level"]: group for group in bench.summary["subgroups"]}
+    assert found["Male"]["difference"]["value"] == pytest.approx(auc[0] - auc[1])
+    assert all(
+        (group["difference"] is not None) == (group["rows"] > 200) for group in found.values()
+    )
+    shown = f"{auc[0] - auc[1]:+.4f} (95 %"
+    assert shown in bench.page.read_text("utf-8")
+
+
+def test_the_decision_is_recorded_on_the_mlflow_run(bench: Bench, made: dict[str, Path]) -> None:
+    found = bench.evaluate(made["synthetic"])
+    assert bench.tags["decision"] == "promote"
+    assert bench.tags["reasons"] == "; ".join(found.decision.reasons)
+    assert bench.tags["compared_with"] == ""
+    bench.promote(made["other"])
+    bench.evaluate(made["synthetic"], replace(RULES, min_auc=1.0))
+    assert bench.tags["decision"] == "refuse"
+    assert "FAILED: AUC" in bench.tags["reasons"]
+    assert bench.tags["compared_with"] == "1"
 
 
 def test_a_candidate_that_is_worse_than_production_is_refused(
@@ -181,10 +259,12 @@ def test_the_outcome_is_written_as_json_as_facts_and_to_mlflow(
     assert found.production
     facts = {
         "promote": True,
+        "forced": False,
         "reasons": list(found.decision.reasons),
         "candidate": found.candidate.to_json(),
         "production": found.production.to_json(),
         "production_version": "1",
+        "latency_ms": found.latency_ms,
         "intervals": {
             name: {metric: asdict(interval) for metric, interval in side.intervals.items()}
             for name, side in (("candidate", found.new), ("production", found.old))
@@ -197,6 +277,7 @@ def test_the_outcome_is_written_as_json_as_facts_and_to_mlflow(
     client = MlflowClient(bench.settings.tracking_uri)
     logged = client.get_run(bench.mlflow_run).data.metrics
     expected_metrics = found.candidate.to_json() | found.new.bounds()
+    expected_metrics["latency_ms"] = found.latency_ms
     assert logged == {f"test_{name}": value for name, value in expected_metrics.items()}
     assert 0 < logged["test_auc_low"] < logged["test_auc"] < logged["test_auc_high"] <= 1
     assert [file.path for file in client.list_artifacts(bench.mlflow_run)] == ["report.html"]

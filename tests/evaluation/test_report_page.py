@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from browser import browse, needs_browser
 from builders import labels, random_rows, rows_table, tiny_bundle
+from gating import RULES
 from matplotlib.image import imread
 
-from components.evaluation.bootstrap import metric_intervals
+from components.evaluation.bootstrap import metric_intervals, paired_auc_difference
+from components.evaluation.comparison import Comparison
 from components.evaluation.contributions import Contribution
 from components.evaluation.curves import curves
-from components.evaluation.gate import GateRules, decide
-from components.evaluation.outcome import Evaluation, Measured
+from components.evaluation.gate import decide
+from components.evaluation.measured import Measured
+from components.evaluation.outcome import Evaluation
 from components.evaluation.report import Lineage, model_report
 from components.evaluation.subgroups import subgroups
 from components.ingest.tables import Provenance
@@ -52,14 +55,19 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     risks, threshold = bundle.score_rows(rows), bundle.facts.threshold
     patients = table["patient_nbr"].to_numpy()
     new = Measured(*metric_intervals(truth, risks, threshold, patients, seed=1, draws=20))
+    before = np.roll(risks, 1)
+    difference = paired_auc_difference(truth, risks, before, patients, seed=1, draws=20)
+    groups = subgroups(table, truth, risks, threshold, seed=1, production=before)
+    comparison = Comparison("1", difference, groups, same_target=True, loses_real_data=False)
     evaluation = Evaluation(
         new,
         new,
         "1",
         curves(truth, risks, threshold),
-        subgroups(table, truth, risks, threshold, seed=1),
+        groups,
         (Contribution(("diag_1", "diag_2", "diag_3"), 0.4), Contribution(("age",), 0.1)),
-        decide(new.metrics, None, GateRules(0.6, 0.005, allow_synthetic=False, force=False)),
+        0.05,
+        decide(new, 0.05, comparison, RULES),
     )
     provenance = Provenance("synthetic:rows=600", "0" * 64, ROWS, synthetic=True, batch=2)
     curve = [(20, 0.61), (40, 0.66), (60, 0.655)]
@@ -99,6 +107,17 @@ def test_the_report_is_small_and_holds_every_section(report: str) -> None:
         assert f"<h2>{title}</h2>" in report
     assert "Confusion matrix at the threshold 0.300" in report
     assert "diag_1, diag_2, diag_3" in report
+
+
+def test_the_report_says_every_rule_s_outcome_and_each_subgroup_s_difference(report: str) -> None:
+    for rule in (
+        "AUC 0.", "average precision", "F1 ", "Brier ", "calibration slope",
+        "calibration intercept", "scoring one encounter takes", "worst subgroup",
+    ):  # fmt: skip
+        assert re.search(f"<li>(ok|FAILED): {rule}", report), rule
+    assert '<th scope="col">AUC, candidate - production</th>' in report
+    women, men = re.findall(r"<td>gender</td>.*?</tr>", report, re.DOTALL)
+    assert re.search(r"<td>\+0\.\d{4} \(95 % [+-]0\.\d{4} to \+0\.\d{4}\)</td>", women + men)
 
 
 @needs_browser
