@@ -22,6 +22,15 @@ run: venv ## Run the whole pipeline: DATA=path or URI, BATCH=0..5, ARGS="more op
 test: venv ## Run every test that needs no cluster
 	@$(BIN)/pytest
 
+.PHONY: test-faults
+test-faults: venv ## Break a release in every way while a client asks, and print the table
+	@$(BIN)/pytest -m faults $(ARGS)
+
+.PHONY: test-cluster
+test-cluster: venv ## Test the KServe target on the cluster that KUBECONFIG names
+	@test -n "$$KUBECONFIG" || { echo "error: set KUBECONFIG to a cluster's" >&2; exit 2; }
+	@CLUSTER_TESTS_REQUIRED=1 $(BIN)/pytest tests/cluster $(ARGS)
+
 .PHONY: lint
 lint: venv ## Check style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.events import EVENTS_FILE
-from components.settings import Settings
+from components.settings import Settings, TargetName, read_settings
 
 DEFAULT = Path(".health-predict")
-DATA_PREFIX = "HEALTH_PREDICT_DATA_PREFIX"
+PREFIX = "HEALTH_PREDICT_"
 
 LIBRARIES = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -28,7 +28,8 @@ LIBRARIES = {
 """How libraries behave in a run: nothing is sent home, no table printed, no core kept waiting."""
 
 _SETTINGS = (
-    "tracking_uri", "artifact_uri", "bundle_store", "data_prefix", "state_dir", "run_id",
+    "tracking_uri", "artifact_uri", "bundle_store", "data_prefix", "state_dir", "deploy_target",
+    "run_id",
 )  # fmt: skip
 
 
@@ -92,6 +93,12 @@ class State:
         """MLflow's store."""
         return f"sqlite:///{self.root / 'mlflow.db'}"
 
+    @property
+    def has_registry(self) -> bool:
+        """Whether there is a registry to ask: none is made by asking."""
+        named = bool(os.environ.get(f"{PREFIX}TRACKING_URI"))
+        return named or (self.root / "mlflow.db").exists()
+
     def new_run(self) -> RunFolder:
         """Make the folder of a new run."""
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
@@ -107,21 +114,27 @@ class State:
     def settings(self, run_id: str) -> Settings:
         """Return the settings under which this folder's steps run.
 
-        ``HEALTH_PREDICT_DATA_PREFIX`` may put the drift reports elsewhere, for example on S3.
+        The environment may name other places than this folder: ``HEALTH_PREDICT_TRACKING_URI`` an
+        MLflow server, ``HEALTH_PREDICT_BUNDLE_STORE`` a bucket, ``HEALTH_PREDICT_DEPLOY_TARGET``
+        a cluster.
+
+        Raises:
+            InputError: a value is malformed.
         """
-        return Settings(
-            tracking_uri=self.tracking_uri,
-            artifact_uri=(self.root / "mlartifacts").as_uri(),
-            bundle_store=(self.root / "bundles").as_uri(),
-            data_prefix=os.environ.get(DATA_PREFIX) or (self.root / "data").as_uri(),
-            state_dir=self.root,
-            run_id=run_id,
-        )
+        own = {
+            "tracking_uri": self.tracking_uri,
+            "artifact_uri": (self.root / "mlartifacts").as_uri(),
+            "bundle_store": (self.root / "bundles").as_uri(),
+            "data_prefix": (self.root / "data").as_uri(),
+            "deploy_target": TargetName.LOCAL.value,
+        }
+        given = {name: os.environ.get(f"{PREFIX}{name.upper()}") or own[name] for name in own}
+        return read_settings(**given, state_dir=self.root, run_id=run_id)
 
     def environment(self, run_id: str) -> dict[str, str]:
         """Return the same settings as environment variables."""
         given = self.settings(run_id)
-        return {f"HEALTH_PREDICT_{n.upper()}": str(getattr(given, n)) for n in _SETTINGS}
+        return {f"{PREFIX}{name.upper()}": str(getattr(given, name)) for name in _SETTINGS}
 
     def run_environment(self, run: RunFolder, port: int, ray_folder: str) -> dict[str, str]:
         """Return the whole environment of a run's process.
@@ -138,8 +151,8 @@ class State:
             **self.environment(run.run_id),
             EVENTS_FILE: str(run.events),
             "TMPDIR": str(run.path / "tmp"),
-            "HEALTH_PREDICT_DEPLOY_PORT": str(port),
-            "HEALTH_PREDICT_COMMIT": _commit(),
+            f"{PREFIX}DEPLOY_PORT": str(port),
+            f"{PREFIX}COMMIT": _commit(),
         }
 
 

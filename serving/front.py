@@ -16,6 +16,7 @@ from components.registry import MODEL
 from serving.endpoints import Endpoints, Headers
 from serving.errors import RequestError
 from serving.logs import REQUEST_ID, logger, request_id
+from serving.metrics import ERRORS
 from serving.predictor import ReadmissionPredictor
 from serving.refusals import refusal
 
@@ -138,6 +139,8 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                ERRORS.labels(str(self.status)).inc()
             message["headers"] = [*message.get("headers", ()), *self._headers]
         await self._send(message)
 

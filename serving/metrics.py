@@ -23,6 +23,7 @@ UNSEEN = Counter(
     "readmission_unseen_values", "Requests with a value that training never saw", ["column"]
 )
 ROWS = Histogram("readmission_request_rows", "Encounters of a request", buckets=_ROW_BUCKETS)
+ERRORS = Counter("readmission_errors", "Requests answered with a server's error", ["status"])
 INFO = Gauge(
     "readmission_bundle_info", "1, with what is served", ["version", "bundle", "family", "target"]
 )

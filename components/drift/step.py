@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from components.deployment.recognise import recognise
 from components.drift.classifier import classifier_test
 from components.drift.decision import DriftDecision, DriftRules, Findings, decide
 from components.drift.pair import Pair, pair
@@ -61,6 +62,9 @@ def run(
 ) -> DriftDecision:
     """Decide whether to retrain on the batch; write the report, log it to MLflow, publish it.
 
+    First of all the registry is brought in line with what serves: the batch is held against what
+    that was trained on, and a candidate will be compared with it.
+
     Args:
         tables: what to compare.
         rules: the lines from which a shift counts.
@@ -68,6 +72,8 @@ def run(
         settings: where the registry and the store are.
         report: takes the step's facts.
     """
+    if recognised := recognise(settings):
+        report.add(recognised=recognised)
     provenance = source_of(tables.batch)
     found, sides = _findings(tables, provenance, settings)
     decision = decide(found, rules)

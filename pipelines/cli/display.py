@@ -63,7 +63,8 @@ class RunDisplay:
         if phase == Phase.START:
             self._progress.reset(self._task, total=None, description=step, detail="")
         elif phase == Phase.PROGRESS:
-            detail = f"trial {event['done']}/{event['total']}  {event['text']}"
+            counted = _COUNTED.get(step, "")
+            detail = f"{counted} {event['done']}/{event['total']}  {event['text']}"
             self._progress.update(
                 self._task, completed=event["done"], total=event["total"], detail=detail
             )
@@ -80,10 +81,15 @@ class RunDisplay:
 
     def _summary(self, event: dict[str, Any]) -> str:
         text = _SUMMARIES.get(event["step"], "").format_map(event)
+        if recognised := event.get("recognised"):
+            text += f"; {recognised}"
         if failures := event.get("failed_trials"):
             text += f", {len(failures)} FAILED: {failures[0]}"
         return f"{text} (synthetic)" if self._synthetic and text else text
 
+
+_COUNTED = {"tune": "trial", "promote": "share"}
+"""What a step's progress counts."""
 
 _SUMMARIES = {
     "ingest": "{rows:,} encounters, {set_aside:,} set aside, {removed:,} ended in death or "

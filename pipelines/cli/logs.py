@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.deployment.server import endpoint, server_log
+from components.deployment.local.endpoint import EndpointFile, server_log
 from components.errors import InputError
 from pipelines.state import RunFolder, State
 
@@ -16,10 +16,10 @@ def log_of(state: State, run_id: str, *, server: bool) -> Path:
         InputError: there is no such log.
     """
     if server:
-        serving = endpoint(state.root).read()
-        if serving is None:
+        endpoint = EndpointFile(state.root).read()
+        if endpoint is None or endpoint.answering is None:
             raise InputError("nothing serves, so there is no server log")
-        return server_log(state.root, serving.version)
+        return server_log(state.root, endpoint.answering.revision.version)
     runs = [run for run in state.runs() if run_id in ("", run.run_id)]
     if not runs:
         raise InputError(f"no run {run_id!r} in {state.root}" if run_id else "no run yet")

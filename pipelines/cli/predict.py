@@ -11,7 +11,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from components.deployment.server import Server, endpoint
+from components.deployment.local.endpoint import Endpoint, EndpointFile
 from components.errors import HealthPredictError, InputError
 from components.registry import MODEL
 from pipelines.cli.options import Output, print_json
@@ -26,27 +26,27 @@ def predict(state: State, file: str, output: Output) -> None:
         HealthPredictError: nothing serves, or it failed.
     """
     body = {"instances": _instances(file)}
-    server = _serving(state)
-    url = f"{server.url}/v1/models/{MODEL}:predict"
+    endpoint = _serving(state)
+    url = f"{endpoint.url}/v1/models/{MODEL}:predict"
     try:
         answer = httpx.post(url, json=body, timeout=60, trust_env=False)
     except httpx.HTTPError as error:
-        raise HealthPredictError(f"{server.url}: does not answer: {error}") from error
+        raise HealthPredictError(f"{endpoint.url}: does not answer: {error}") from error
     if answer.is_client_error:
         raise InputError(f"{file}: refused: {_refusal(answer)}")
     if not answer.is_success:
-        raise HealthPredictError(f"{server.url}: answered {answer.status_code}")
+        raise HealthPredictError(f"{endpoint.url}: answered {answer.status_code}")
     if output is Output.JSON:
         print_json(answer.json())
     else:
-        _print_predictions(answer.json(), server.synthetic)
+        _print_predictions(answer.json())
 
 
-def _serving(state: State) -> Server:
-    server = endpoint(state.root).read()
-    if server is None or not server.alive:
+def _serving(state: State) -> Endpoint:
+    endpoint = EndpointFile(state.root).read()
+    if endpoint is None or not endpoint.alive:
         raise HealthPredictError("nothing serves; start it with health-predict serve")
-    return server
+    return endpoint
 
 
 def _instances(file: str) -> list[Any]:
@@ -73,8 +73,8 @@ def _refusal(answer: httpx.Response) -> str:
         return f"status {answer.status_code}"
 
 
-def _print_predictions(answer: dict[str, Any], synthetic: bool) -> None:
-    kind = " (trained on synthetic data)" if synthetic else ""
+def _print_predictions(answer: dict[str, Any]) -> None:
+    kind = " (trained on synthetic data)" if answer.get("synthetic") else ""
     table = Table()
     for name in ("row", "probability", "readmitted"):
         table.add_column(name, justify="right")

@@ -19,7 +19,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from components.deployment.server import choose_port, endpoint, stop_canary
+from components.deployment.local.endpoint import EndpointFile
+from components.deployment.local.ports import free_port
+from components.deployment.rollout import DEFAULT_STEPS, parse_steps
 from components.errors import HealthPredictError, InputError
 from components.ingest.split import check_batch
 from components.registry import MODEL
@@ -71,7 +73,8 @@ def run(request: RunRequest, state: State, output: Output) -> int:
 def _run(request: RunRequest, state: State, console: Console) -> tuple[RunResult, RunFolder]:
     _check_interpreter()
     check_batch(request.batch)
-    choose_port(request.port)
+    _check_port(request.port, state)
+    parse_steps(str(request.parameters.get("deploy_canary_steps", DEFAULT_STEPS)))
     say = partial(console.print, soft_wrap=True, highlight=False)
     source = choose_source(request.data, request.sha256, state.root / "cache", say)
     folder = state.new_run()
@@ -89,8 +92,9 @@ def _run(request: RunRequest, state: State, console: Console) -> tuple[RunResult
     result.seconds = round(time.monotonic() - started, 1)
     _keep_reports(result, folder)
     result.source, result.batch = result.source or source.uri, request.batch
-    if (server := endpoint(state.root).read()) and server.alive:
-        result.version, result.endpoint = server.version, server.url
+    endpoint = EndpointFile(state.root).read()
+    if endpoint and endpoint.alive and endpoint.answering:
+        result.version, result.endpoint = endpoint.answering.revision.version, endpoint.url
     result.write(folder.result)
     return result, folder
 
@@ -100,6 +104,17 @@ def _check_interpreter() -> None:
         raise InputError(
             f"{sys.executable}: kfp's local runner cannot start a Python whose path holds a space; "
             "move the checkout to a path without one"
+        )
+
+
+def _check_port(port: int, state: State) -> None:
+    """Check that the endpoint can listen there, or does so already."""
+    endpoint = EndpointFile(state.root).read()
+    if endpoint is None or not endpoint.router.alive:
+        free_port(port)
+    elif port not in (0, endpoint.port):
+        raise InputError(
+            f"--port {port}: the endpoint listens at {endpoint.url}; health-predict stop ends it"
         )
 
 
@@ -132,7 +147,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def _interrupted(folder: RunFolder, state: State, console: Console) -> RunResult:
     """Remove what the run left: its canary, and its open MLflow run."""
     console.print("Interrupted; stopping what the run started.")
-    stop_canary(state.root)
+    _take_away_canary(state, folder)
     events = read_events(folder.events)
     if any(event["step"] == "tune" for event in events):
         from components.registry.tracking import Tracking  # MLflow takes seconds to import
@@ -142,6 +157,13 @@ def _interrupted(folder: RunFolder, state: State, console: Console) -> RunResult
     result.decision, result.exit_code = Decision.INTERRUPTED, 1
     result.reasons = ["interrupted"]
     return result
+
+
+def _take_away_canary(state: State, folder: RunFolder) -> None:
+    if any(event["step"] == "deploy" for event in read_events(folder.events)):
+        from components.deployment.abandon import abandon  # with it comes MLflow, in seconds
+
+        abandon(state.settings(folder.run_id))
 
 
 def _answer(

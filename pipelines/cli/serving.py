@@ -1,4 +1,4 @@
-"""Commands around the endpoint: serve, status, stop."""
+"""``health-predict serve``, ``status`` and ``stop``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from components.deployment.server import Server, endpoint, stop_canary
+from components.deployment.local.endpoint import Endpoint, EndpointFile
 from components.errors import InputError
 from pipelines.cli.options import Output, print_json
 from pipelines.cli.run import curl_line
@@ -21,58 +21,73 @@ from pipelines.state import State
 if TYPE_CHECKING:
     from components.registry.models import Version
 
+_READY_SECONDS = 120.0
 
-def serve(state: State, port: int) -> Server:
-    """Start the production version's server again, where none runs.
+
+def serve(state: State, port: int) -> Endpoint:
+    """Serve the production version again, where nothing does.
 
     Raises:
         InputError: there is no production version yet, or the port is taken.
         HealthPredictError: the server did not become ready.
     """
-    slot = endpoint(state.root)
-    running = slot.read()
-    if running is not None and running.alive:
-        if port not in (0, running.port):
-            raise InputError(f"version {running.version} already serves at {running.url}")
-        return running
+    endpoint = EndpointFile(state.root).read()
+    if endpoint is not None and endpoint.alive and endpoint.answering:
+        if port not in (0, endpoint.port):
+            serves = endpoint.answering.revision.version
+            raise InputError(f"version {serves} already serves at {endpoint.url}")
+        return endpoint
     version = _production(state)
     if version is None:
         raise InputError("there is no production version yet; health-predict run makes one")
-    from components.deployment.launch import launch  # with it comes MLflow, in seconds
-    from components.registry.store import BundleStore
+    from components.deployment.local.target import LocalTarget  # with it comes fsspec, in seconds
+    from components.deployment.target import Revision
 
-    store = BundleStore(state.settings("cli").bundle_store)
-    return launch(version, store, port, state.root, slot)
+    settings = state.settings("serve").model_copy(update={"deploy_port": port})
+    revision = Revision(version.number, version.bundle_uri, settings.run_id)
+    return LocalTarget(settings).serve(revision, _READY_SECONDS)
 
 
 def status(state: State, output: Output) -> None:
     """Print what serves, what the registry says, and how the last run ended."""
-    server = endpoint(state.root).read()
-    alive = server is not None and server.alive
-    runs = [run for run in state.runs() if run.result.exists()]
-    last = RunResult.read(runs[-1].result) if runs else None
-    registered = _production(state)
-    facts: dict[str, Any] = {
-        "endpoint": server.url if server and alive else "",
-        "version": server.version if server and alive else "",
-        "synthetic": bool(server and alive and server.synthetic),
-        "registry_production": registered.number if registered else "",
-        "running": _running(state) is not None,
-        "last_run": last.to_json() if last else None,
-    }
+    facts = _facts(state)
     if output is Output.JSON:
         print_json(facts)
         return
     kind = " (synthetic)" if facts["synthetic"] else ""
+    last = facts["last_run"]
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("endpoint", facts["endpoint"] or "none; start it with health-predict serve")
     table.add_row("serves", f"version {facts['version']}{kind}" if facts["version"] else "nothing")
+    if facts["canary"]:
+        share = f"version {facts['canary']}, {facts['canary_percent']} % of the requests"
+        table.add_row("canary", share)
     table.add_row("registry", f"production = version {facts['registry_production'] or 'none'}")
+    table.add_row("previous", f"version {facts['registry_previous'] or 'none'}")
     table.add_row("run in progress", "yes" if facts["running"] else "no")
-    table.add_row("last run", f"{last.run_id}: {last.decision.value}" if last else "none")
+    table.add_row("last run", f"{last['run_id']}: {last['decision']}" if last else "none")
     Console().print(table)
     if curl := curl_line(facts["endpoint"], state):
         print(f"\n{curl}")
+
+
+def _facts(state: State) -> dict[str, Any]:
+    endpoint = EndpointFile(state.root).read()
+    answering = endpoint.answering if endpoint and endpoint.alive else None
+    canary = endpoint.canary if endpoint and endpoint.alive else None
+    production, previous = _aliases(state)
+    runs = [run for run in state.runs() if run.result.exists()]
+    return {
+        "endpoint": endpoint.url if endpoint and answering else "",
+        "version": answering.revision.version if answering else "",
+        "synthetic": bool(answering and answering.synthetic),
+        "canary": canary.revision.version if canary else "",
+        "canary_percent": endpoint.percent if endpoint and canary else 0,
+        "registry_production": production.number if production else "",
+        "registry_previous": previous.number if previous else "",
+        "running": _running(state) is not None,
+        "last_run": RunResult.read(runs[-1].result).to_json() if runs else None,
+    }
 
 
 def stop(state: State) -> None:
@@ -80,11 +95,10 @@ def stop(state: State) -> None:
     if run := _running(state):
         run.send_signal(signal.SIGTERM)
         psutil.wait_procs([run], timeout=60)
-    stop_canary(state.root)
-    slot = endpoint(state.root)
-    if server := slot.read():
-        server.stop()
-        slot.clear()
+    if EndpointFile(state.root).path.exists():
+        from components.deployment.local.target import LocalTarget
+
+        LocalTarget(state.settings("stop")).stop()
 
 
 def _running(state: State) -> psutil.Process | None:
@@ -97,9 +111,15 @@ def _running(state: State) -> psutil.Process | None:
 
 
 def _production(state: State) -> Version | None:
-    """Return what the registry holds as production; a store that no run has made yet holds none."""
-    if not (state.root / "mlflow.db").exists():
-        return None
+    return _aliases(state)[0]
+
+
+def _aliases(state: State) -> tuple[Version | None, Version | None]:
+    """Return production and previous; a store that no run has made yet holds none."""
+    if not state.has_registry:
+        return None, None
+    from components.registry.aliases import Alias
     from components.registry.models import Registry
 
-    return Registry(state.settings("cli")).production()
+    registry = Registry(state.settings("status"))
+    return registry.production(), registry.by_alias(Alias.PREVIOUS)

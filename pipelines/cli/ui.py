@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from components.deployment.server import HOST, choose_port
+from components.deployment.local.ports import HOST, free_port
 from components.errors import InputError
 from pipelines.state import State
 
@@ -18,7 +18,7 @@ def serve_ui(state: State, port: int) -> None:
     """
     if not (state.root / "mlflow.db").exists():
         raise InputError(f"no run has written to {state.root} yet; health-predict run does")
-    free = choose_port(port)
+    free = free_port(port)
     command = ["-m", "mlflow", "server", "--host", HOST, "--port", str(free)]
     sys.stderr.write(f"MLflow on http://{HOST}:{free}\n")
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"

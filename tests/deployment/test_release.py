@@ -1,197 +1,228 @@
-"""Deploy, verify and promote with real model servers and a real MLflow store."""
+"""Deploy, verify, promote and roll back with real servers, a real router, a real MLflow store."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import httpx
 import pytest
-from builders import tiny_bundle
+from asking import asking
+from releasing import QUICK, Releases
 
-from components.deployment import step as release
-from components.deployment.server import (
-    STOP_SECONDS,
-    Server,
-    canary,
-    choose_port,
-    endpoint,
-    stop_canary,
-)
+from components.deployment.abandon import abandon
+from components.deployment.local.endpoint import Endpoint
+from components.deployment.local.ports import free_port
+from components.deployment.recognise import recognise
+from components.deployment.rollback import rollback
+from components.deployment.rollout import Limits
 from components.deployment.verify import verify_server
-from components.errors import HealthPredictError, InputError, VerificationError
+from components.errors import ConflictError, HealthPredictError, InputError, VerificationError
 from components.events import Report
-from components.registry.bundle import Bundle
-from components.registry.models import Alias, Registry
-from components.registry.store import BundleStore, local_path
-from components.settings import Settings
-
-Register = Callable[[int], str]
+from components.registry.aliases import Alias
+from components.registry.models import Registry
+from components.registry.store import local_path
 
 
-@pytest.fixture
-def store(settings: Callable[..., Settings]) -> Iterator[Settings]:
-    made = settings()
-    yield made
-    stop_canary(made.state_dir)
-    if server := endpoint(made.state_dir).read():
-        server.stop()
+def _stable(endpoint: Endpoint) -> str:
+    assert endpoint.stable is not None
+    return endpoint.stable.revision.version
 
 
-@pytest.fixture
-def register(store: Settings, tmp_path: Path) -> Register:
-    def made(seed: int) -> str:
-        folder = tmp_path / f"bundle-{seed}"
-        tiny_bundle(folder, seed)
-        uri = BundleStore(store.bundle_store).put(folder)
-        return Registry(store).register(uri, "", {}).number
-
-    return made
+def _served_version(url: str) -> str:
+    return str(httpx.get(f"{url}/v2/models/readmission").json()["versions"][0])
 
 
-def _release(version: str, store: Settings) -> Server:
-    report = Report("release")
-    release.deploy(version, store, report)
-    release.verify(version, store, report)
-    release.promote(version, store, report)
-    server = endpoint(store.state_dir).read()
-    assert server is not None
-    return server
+def _aliases(releases: Releases) -> dict[str, str]:
+    found = {alias: releases.registry.by_alias(alias) for alias in Alias}
+    return {alias.value: version.number for alias, version in found.items() if version}
 
 
-def _served_version(server: Server) -> str:
-    metadata = httpx.get(f"{server.url}/v2/models/readmission").json()
-    return str(metadata["versions"][0])
-
-
-def _bundle(version: str, store: Settings) -> Bundle:
-    return BundleStore(store.bundle_store).get(Registry(store).version(version).bundle_uri)
-
-
-def test_a_release_replaces_the_server_and_moves_the_aliases_last(
-    store: Settings, register: Register
+def test_a_release_moves_the_requests_and_then_the_aliases_and_loses_no_request(
+    releases: Releases,
 ) -> None:
-    registry = Registry(store)
-    first = _release(register(1), store)
-    assert registry.by_alias(Alias.PREVIOUS) is None
-    version = register(2)
-    release.deploy(version, store, Report("deploy"))
-    production = registry.production()
-    assert production is not None
-    assert production.number == "1"
-    assert endpoint(store.state_dir).read() == first
-    release.verify(version, store, Report("verify"))
-    release.promote(version, store, Report("promote"))
-    second = endpoint(store.state_dir).read()
-    assert second is not None
-    assert _served_version(second) == "2"
-    aliases = {alias: registry.by_alias(alias) for alias in (Alias.PRODUCTION, Alias.PREVIOUS)}
-    assert {alias: found.number for alias, found in aliases.items() if found} == {
-        Alias.PRODUCTION: "2",
-        Alias.PREVIOUS: "1",
-    }
-    assert not first.alive
-    assert canary(store.state_dir).read() is None
+    first = releases.release(releases.register(1))
+    assert "previous" not in _aliases(releases)
+    version = releases.register(2)
+    with asking(first.url, releases.bundles("1", version)) as client:
+        releases.deploy(version)
+        assert releases.production() == "1"
+        assert releases.target.serving().percent == 0
+        assert "2" not in client.answered
+        releases.verify(version)
+        assert "2" not in client.answered
+        report = releases.promote(version)
+    second = releases.endpoint()
+    assert client.wrong == []
+    assert set(client.answered) == {"1", "2"}
+    assert second.url == first.url == report.facts["endpoint"]
+    assert _served_version(second.url) == "2"
+    assert _aliases(releases) == {"candidate": "2", "production": "2", "previous": "1"}
+    assert second.canary is None
+    assert first.stable
+    assert not first.stable.process.alive
+    assert first.router.alive
 
 
-def test_a_stored_bundle_that_was_altered_never_becomes_a_canary(
-    store: Settings, register: Register
-) -> None:
-    serving = _release(register(1), store)
-    version = register(2)
-    folder = local_path(Registry(store).version(version).bundle_uri)
+def test_a_stored_bundle_that_was_altered_never_becomes_a_canary(releases: Releases) -> None:
+    serving = releases.release(releases.register(1))
+    version = releases.register(2)
+    folder = local_path(releases.version(version).bundle_uri)
     assert folder is not None
     model = bytearray((folder / "model.onnx").read_bytes())
     model[len(model) // 2] ^= 1
     (folder / "model.onnx").write_bytes(model)
     with pytest.raises(HealthPredictError, match="sha256 of model"):
-        release.deploy(version, store, Report("deploy"))
-    assert canary(store.state_dir).read() is None
-    assert _served_version(serving) == "1"
+        releases.deploy(version)
+    assert releases.endpoint().canary is None
+    assert "failed" in releases.version(version).tags["verification"]
+    assert _served_version(serving.url) == "1"
 
 
-def test_a_canary_that_serves_another_version_is_removed_and_production_stays(
-    store: Settings, register: Register
-) -> None:
-    serving = _release(register(1), store)
-    release.deploy(register(2), store, Report("deploy"))
-    other = canary(store.state_dir).read()
-    assert other is not None
-    wanted = register(3)
-    with pytest.raises(VerificationError, match="the canary is version 2, wanted 3"):
-        release.verify(wanted, store, Report("verify"))
-    assert not other.alive
-    assert "failed" in Registry(store).version(wanted).tags["verification"]
-    assert endpoint(store.state_dir).read() == serving
-    with pytest.raises(VerificationError, match="no canary"):
-        release.promote(wanted, store, Report("promote"))
-    production = Registry(store).production()
-    assert production is not None
-    assert production.number == "1"
+def test_a_canary_of_another_version_is_not_verified_and_stays(releases: Releases) -> None:
+    serving = releases.release(releases.register(1))
+    releases.deploy(releases.register(2))
+    wanted = releases.register(3)
+    with pytest.raises(VerificationError, match="no server of version 3 is running; the canary is"):
+        releases.verify(wanted)
+    assert "failed" in releases.version(wanted).tags["verification"]
+    with pytest.raises(VerificationError, match="has not been verified"):
+        releases.promote(wanted)
+    assert releases.production() == "1"
+    canary = releases.target.serving().canary
+    assert canary
+    assert canary.version == "2"
+    assert _served_version(serving.url) == "1"
 
 
-def test_a_server_with_other_numbers_fails_verification(
-    store: Settings, register: Register
-) -> None:
-    server = _release(register(1), store)
-    other = _bundle(register(2), store)
+def test_a_version_that_was_not_verified_is_never_promoted(releases: Releases) -> None:
+    releases.release(releases.register(1))
+    version = releases.register(2)
+    releases.deploy(version)
+    with pytest.raises(VerificationError, match="version 2 has not been verified"):
+        releases.promote(version)
+    assert releases.production() == "1"
+
+
+def test_a_server_with_other_numbers_fails_verification(releases: Releases) -> None:
+    endpoint = releases.release(releases.register(1))
+    other, limits = releases.bundle(releases.register(2)), QUICK.limits
     with pytest.raises(VerificationError, match="serves bundle"):
-        verify_server(server.url, "1", other)
+        verify_server(endpoint.url, "1", other, limits)
     with pytest.raises(VerificationError, match="wanted 7"):
-        verify_server(server.url, "7", _bundle("1", store))
+        verify_server(endpoint.url, "7", releases.bundle("1"), limits)
+    with pytest.raises(VerificationError, match=r"p95 of 20 .* allowed 1e-06 ms"):
+        verify_server(endpoint.url, "1", releases.bundle("1"), Limits(20, 1e-6))
 
 
-def test_a_server_that_cannot_be_reached_fails_verification(
-    store: Settings, register: Register
-) -> None:
-    bundle = _bundle(register(1), store)
+def test_a_server_that_cannot_be_reached_fails_verification(releases: Releases) -> None:
+    bundle = releases.bundle(releases.register(1))
     with pytest.raises(VerificationError, match="does not answer"):
-        verify_server(f"http://127.0.0.1:{choose_port(0)}", "1", bundle)
+        verify_server(f"http://127.0.0.1:{free_port()}", "1", bundle, QUICK.limits)
 
 
-def test_when_the_alias_cannot_be_moved_the_old_server_goes_on_serving(
-    store: Settings, register: Register, monkeypatch: pytest.MonkeyPatch
+def test_when_the_alias_cannot_be_moved_the_requests_go_back(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serving = _release(register(1), store)
-    version = register(2)
-    release.deploy(version, store, Report("deploy"))
-    new = canary(store.state_dir).read()
-    assert new is not None
+    serving = releases.release(releases.register(1))
+    version = releases.register(2)
+    releases.deploy(version)
+    releases.verify(version)
 
-    def unreachable(self: Registry, alias: Alias, number: str) -> None:
-        raise ConnectionError("the registry does not answer")
+    def unreachable(self: Registry, number: str, *, expected: str, reason: str) -> None:
+        raise HealthPredictError("the registry does not answer")
 
-    monkeypatch.setattr(Registry, "point", unreachable)
-    with pytest.raises(ConnectionError):
-        release.promote(version, store, Report("promote"))
-    assert endpoint(store.state_dir).read() == serving
-    assert _served_version(serving) == "1"
-    assert not new.alive
+    monkeypatch.setattr(Registry, "promote", unreachable)
+    with (
+        asking(serving.url, releases.bundles("1", version)) as client,
+        pytest.raises(HealthPredictError, match="the registry does not answer"),
+    ):
+        releases.promote(version)
+    assert client.wrong == []
+    assert "2" in client.answered
+    assert releases.endpoint().canary is None
+    assert _served_version(serving.url) == "1"
+    assert releases.production() == "1"
+    assert "the registry does not answer" in releases.version(version).tags["verification"]
 
 
-def test_a_taken_port_is_the_users_mistake(
-    store: Settings, register: Register, settings: Callable[..., Settings]
+def test_of_two_runs_that_were_compared_with_the_same_version_one_is_promoted(
+    releases: Releases,
 ) -> None:
-    version = register(1)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        wanted = store.model_copy(update={"deploy_port": taken.getsockname()[1]})
-        with pytest.raises(InputError, match="cannot be used"):
-            release.deploy(version, wanted, Report("deploy"))
-    assert canary(store.state_dir).read() is None
+    releases.release(releases.register(1))
+    first, second = releases.register(2), releases.register(3)
+    releases.release(second)
+    with pytest.raises(ConflictError, match="compared with version 1, but production is version 3"):
+        releases.deploy(first)
+    assert _aliases(releases)["production"] == "3"
 
 
-def test_a_pid_that_passed_to_another_process_is_not_taken_for_the_server(
-    store: Settings, register: Register
-) -> None:
-    server = _release(register(1), store)
-    impostor = Server(
-        server.pid, server.started - 100, server.port, "1", server.bundle_uri, synthetic=True
+def test_the_later_of_two_canaries_takes_the_place_of_the_earlier(releases: Releases) -> None:
+    releases.release(releases.register(1))
+    first, second = releases.register(2), releases.register(3)
+    releases.deploy(first)
+    releases.verify(first)
+    releases.deploy(second)
+    with pytest.raises(VerificationError, match="the canary is version 3"):
+        releases.promote(first)
+    releases.verify(second)
+    releases.promote(second)
+    assert _aliases(releases)["production"] == "3"
+
+
+def test_the_version_before_comes_back_under_load(releases: Releases) -> None:
+    url = releases.release(releases.register(1)).url
+    releases.release(releases.register(2))
+    with asking(url, releases.bundles("1", "2")) as client:
+        back = rollback("", "it was worse", QUICK, releases.settings, Report("rollback"))
+    assert client.wrong == []
+    assert back.number == "1"
+    assert _served_version(url) == "1"
+    assert _aliases(releases) == {"candidate": "2", "production": "1", "previous": "2"}
+    assert "it was worse" in releases.version("2").tags["rolled_back"]
+    with pytest.raises(InputError, match="version 1 is in production already"):
+        rollback("1", "", QUICK, releases.settings, Report("rollback"))
+
+
+def test_there_must_be_something_to_go_back_to(releases: Releases) -> None:
+    with pytest.raises(InputError, match="no production version"):
+        rollback("", "", QUICK, releases.settings, Report("rollback"))
+    releases.release(releases.register(1))
+    with pytest.raises(InputError, match="there is no previous version"):
+        rollback("", "", QUICK, releases.settings, Report("rollback"))
+    with pytest.raises(HealthPredictError, match="version 9 of 'readmission' does not exist"):
+        rollback("9", "", QUICK, releases.settings, Report("rollback"))
+
+
+def test_what_serves_is_recognised_as_production(releases: Releases) -> None:
+    assert recognise(releases.settings) == ""
+    releases.release(releases.register(1))
+    assert recognise(releases.settings) == ""
+    releases.deploy(other := releases.register(2))
+    releases.target.shift(other, 100)
+    releases.target.finish(other)  # as a person does: past the registry
+    assert recognise(releases.settings) == "version 2 serves and is production now"
+    assert _aliases(releases) == {"candidate": "2", "production": "2", "previous": "1"}
+    assert recognise(releases.settings) == ""
+
+
+def test_a_bundle_that_nobody_registered_is_not_recognised(releases: Releases) -> None:
+    releases.release(releases.register(1))
+    endpoint, unknown = releases.endpoint(), "file:///bundles/sha256-0"
+    assert endpoint.stable
+    revision = replace(endpoint.stable.revision, bundle_uri=unknown)
+    releases.target._file.write(
+        replace(endpoint, stable=replace(endpoint.stable, revision=revision))
     )
-    assert server.alive
-    assert not impostor.alive
-    impostor.stop()
-    assert server.alive
-    assert STOP_SECONDS > 30  # uvicorn drains for 30 s
+    with pytest.raises(HealthPredictError, match=f"{unknown}, which the registry does not know"):
+        recognise(releases.settings)
+
+
+def test_a_run_takes_away_its_own_canary_and_no_other(releases: Releases) -> None:
+    releases.release(releases.register(1))
+    releases.deploy(releases.register(2))
+    other = releases.settings.model_copy(update={"run_id": "another-run"})
+    assert abandon(other) == ""
+    assert releases.target.serving().canary
+    assert abandon(releases.settings) == "2"
+    assert releases.target.serving().canary is None
+    assert abandon(releases.settings) == ""

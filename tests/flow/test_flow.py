@@ -17,11 +17,15 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+from asking import asking
 
-from components.deployment.server import Server, canary, endpoint
+from components.deployment.local.endpoint import Endpoint, EndpointFile
+from components.deployment.local.server import Server
 from components.deployment.verify import tensors
-from components.registry.bundle import load_bundle
+from components.registry.bundle import Bundle, load_bundle
+from components.registry.models import Registry
 from components.registry.store import local_path
+from pipelines.state import State
 
 pytestmark = pytest.mark.flow
 
@@ -49,10 +53,15 @@ class Installation:
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
-    def endpoint(self) -> Server:
-        server = endpoint(self.state).read()
+    def endpoint(self) -> Endpoint:
+        endpoint = EndpointFile(self.state).read()
+        assert endpoint is not None
+        assert endpoint.alive
+        return endpoint
+
+    def server(self) -> Server:
+        server = self.endpoint().stable
         assert server is not None
-        assert server.alive
         return server
 
     def status(self) -> dict[str, Any]:
@@ -74,7 +83,7 @@ def first(installation: Installation) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def second(installation: Installation, first: dict[str, Any]) -> tuple[Server, dict[str, Any]]:
-    old = installation.endpoint()
+    old = installation.server()
     return old, installation.run()
 
 
@@ -92,23 +101,25 @@ def test_the_first_run_promotes_a_model_and_says_what_it_is(first: dict[str, Any
 def test_both_protocols_answer_what_the_bundle_scores_offline(
     installation: Installation, first: dict[str, Any]
 ) -> None:
-    server = installation.endpoint()
-    folder = local_path(server.bundle_uri)
+    server = installation.server()
+    folder = local_path(server.revision.bundle_uri)
     assert folder is not None
     bundle = load_bundle(folder)
     rows = bundle.golden.rows
     v1 = httpx.post(
-        f"{server.url}/v1/models/readmission:predict", json={"instances": list(rows)}
+        f"{installation.endpoint().url}/v1/models/readmission:predict",
+        json={"instances": list(rows)},
     ).json()
     v2 = httpx.post(
-        f"{server.url}/v2/models/readmission/infer", json={"inputs": tensors(bundle, rows)}
+        f"{installation.endpoint().url}/v2/models/readmission/infer",
+        json={"inputs": tensors(bundle, rows)},
     ).json()
     offline = bundle.score_rows(rows)
     served = [row["probability"] for row in v1["predictions"]]
     outputs = {output["name"]: output["data"] for output in v2["outputs"]}
     assert np.abs(np.array(served) - offline).max() < 1e-6
     assert np.abs(np.array(outputs["probability"]) - offline).max() < 1e-6
-    assert v1["model_version"] == v2["model_version"] == server.version
+    assert v1["model_version"] == v2["model_version"] == server.revision.version
     assert v1["synthetic"] is True
 
 
@@ -131,8 +142,8 @@ def test_a_second_run_is_compared_with_the_first_and_takes_its_place(
     assert any("against version 1" in reason for reason in answer["reasons"])
     assert answer["decision"] == "promoted"
     assert answer["version"] == installation.status()["registry_production"] == "2"
-    assert not old.alive
-    assert canary(installation.state).read() is None
+    assert not old.process.alive
+    assert installation.endpoint().canary is None
 
 
 def test_a_candidate_below_the_floor_is_refused_and_production_stays(
@@ -175,7 +186,8 @@ def test_a_batch_that_did_not_drift_is_scored_and_trains_nothing(
         (("--data", "{domain}"), "'[200-210)' (3x)"),
         (("--data", "{domain}", "--sha256", "0" * 64), "sha256"),
         (("--batch", "6"), "batch 6 is out of range"),
-        (("--port", "{busy}"), "cannot be used"),
+        (("--port", "{busy}"), "the endpoint listens at"),
+        (("--param", "deploy_canary_steps=50,10"), "rising percentages"),
         (("--param", "tune_trials=many"), "tune_trials"),
     ],
 )
@@ -187,7 +199,7 @@ def test_bad_input_is_one_clear_line_and_production_goes_on_serving(
     said: str,
 ) -> None:
     before = installation.endpoint()
-    places = {**bad_files, "busy": str(before.port)}
+    places = {**bad_files, "busy": str(installation.server().port)}
     done = installation.call("run", *(argument.format_map(places) for argument in arguments))
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -278,18 +290,60 @@ def test_a_run_beside_another_is_refused(installation: Installation) -> None:
     assert "another run is in progress" in done.stderr
 
 
+def test_production_goes_back_and_forth_by_command_and_no_request_is_lost(
+    installation: Installation, second: tuple[Server, dict[str, Any]]
+) -> None:
+    url, store = installation.endpoint().url, installation.state / "bundles"
+    bundles = {load_bundle(folder).digest: folder for folder in store.glob("sha256-*")}
+    moves = json.loads(installation.call("history", "--output", "json").stdout)["promotions"]
+    assert [(move["from_version"], move["to_version"]) for move in moves] == [("", "1"), ("1", "2")]
+    with asking(url, _known(installation, bundles)) as client:
+        back = installation.call("rollback", "--reason", "a test", "--output", "json")
+        assert back.returncode == 0, back.stderr
+        assert json.loads(back.stdout)["version"] == "1"
+        assert installation.status()["registry_production"] == "1"
+        again = installation.call("rollback", "--to", "2", "--at-once")
+        assert again.returncode == 0, again.stderr
+    assert client.wrong == []
+    assert set(client.answered) == {"1", "2"}
+    status = installation.status()
+    assert (status["version"], status["registry_production"]) == ("2", "2")
+    assert status["registry_previous"] == "1"
+    assert installation.endpoint().url == url
+    refused = installation.call("rollback", "--to", "2")
+    assert refused.returncode == 2
+    assert "version 2 is in production already" in refused.stderr
+    assert "a test" in installation.call("history").stdout
+
+
+def _known(installation: Installation, bundles: dict[str, Path]) -> dict[str, Bundle]:
+    registry = Registry(State.at(installation.state).settings("test"))
+    tags = {number: registry.version(number).tags for number in ("1", "2")}
+    return {number: load_bundle(bundles[found["bundle"]]) for number, found in tags.items()}
+
+
+def test_a_revision_on_this_machines_disk_is_for_no_cluster(
+    installation: Installation, second: tuple[Server, dict[str, Any]]
+) -> None:
+    refused = installation.call("revision", "1")
+    assert refused.returncode == 2
+    assert "which no cluster reaches" in refused.stderr
+
+
 def test_stop_ends_the_endpoint_and_serve_brings_the_same_version_back(
     installation: Installation, second: tuple[Server, dict[str, Any]]
 ) -> None:
     before = installation.endpoint()
     assert installation.call("stop").returncode == 0
-    assert not before.alive
+    assert not before.router.alive
     refused = installation.call("predict", str(installation.state / "example.json"))
     assert refused.returncode == 1
     assert "nothing serves" in refused.stderr
     assert installation.call("serve").returncode == 0
     after = installation.endpoint()
-    assert (after.version, after.bundle_uri) == (before.version, before.bundle_uri)
+    assert before.stable
+    assert after.stable
+    assert after.stable.revision.same_model(before.stable.revision)
     done = installation.call("predict", str(installation.state / "example.json"))
     assert done.returncode == 0
     assert "trained on synthetic data" in done.stdout

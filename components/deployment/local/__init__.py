@@ -1,0 +1,1 @@
+"""The endpoint on this machine: model servers, and Envoy before them."""
