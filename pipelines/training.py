@@ -2,15 +2,13 @@
 
 from kfp import dsl
 
-from components.deployment.component import deploy, promote, verify
+from components.deployment.component import release
 from components.drift.component import drift
-from components.evaluation.component import evaluate, score_production
-from components.features.component import features
+from components.evaluation.component import evaluate
 from components.ingest.component import ingest
 from components.ingest.source import UCI_SHA256, UCI_URI
 from components.notify.component import notify
-from components.registry.component import register
-from components.tuning.component import tune
+from components.tuning.component import train
 
 
 @dsl.pipeline(name="readmission-training")
@@ -35,9 +33,20 @@ def training(
     tune_distributed: bool = False,
     tune_sample_rows: int = 200_000,
     gate_min_auc: float = 0.6,
+    gate_min_f1_gain: float = 0.0,
+    gate_min_slope: float = 0.8,
+    gate_max_slope: float = 1.25,
+    gate_max_intercept: float = 0.2,
+    gate_max_latency_ms: float = 20.0,
     gate_max_auc_drop: float = 0.005,
+    gate_max_subgroup_drop: float = 0.05,
     gate_allow_synthetic: bool = False,
     gate_force: bool = False,
+    deploy_canary_steps: str = "10,50,100",
+    deploy_step_seconds: float = 2.0,
+    deploy_timeout_s: float = 120.0,
+    deploy_requests: int = 200,
+    deploy_max_p95_ms: float = 100.0,
 ) -> None:
     """Keep one model of readmission in production.
 
@@ -64,9 +73,22 @@ def training(
             and Ray Train.
         tune_sample_rows: about how many training rows the search then sees.
         gate_min_auc: floor of a candidate's AUC.
+        gate_min_f1_gain: floor of its F1 above that of calling everybody readmitted; below 0 for a
+            threshold that was chosen for something else than F1.
+        gate_min_slope: least calibration slope.
+        gate_max_slope: greatest calibration slope.
+        gate_max_intercept: greatest calibration intercept in log-odds, on either side of 0.
+        gate_max_latency_ms: most milliseconds that scoring one raw encounter may take.
         gate_max_auc_drop: AUC that a candidate may lose against production.
+        gate_max_subgroup_drop: AUC that it may lose on any one subgroup of the patients.
         gate_allow_synthetic: let a model of synthetic data replace one of real data.
         gate_force: promote against the comparison, never against the floors.
+        deploy_canary_steps: shares of the requests that the canary gets one after another, in
+            percent, ending with 100.
+        deploy_step_seconds: how long the canary is watched at each share.
+        deploy_timeout_s: seconds until a started canary must be ready.
+        deploy_requests: single-row requests that verification sends; none may fail.
+        deploy_max_p95_ms: 95th percentile of a canary's latency for single rows, milliseconds.
     """
     with dsl.ExitHandler(notify().set_caching_options(False)):
         data = ingest(
@@ -87,43 +109,43 @@ def training(
             force=drift_force,
         ).set_caching_options(False)
         with dsl.If(drifted.outputs["Output"] == True, "retrain"):  # noqa: E712  # kfp's condition
-            encoded = features(
+            trained = train(
                 train=data.outputs["train"],
                 validation=data.outputs["validation"],
                 target=target,
                 max_column_auc=features_max_column_auc,
                 history=features_history,
-                sample=tune_distributed,
-                sample_rows=tune_sample_rows,
-            )
-            tuned = tune(
-                matrices=encoded.outputs["matrices"],
-                train=data.outputs["train"],
-                validation=data.outputs["validation"],
                 trials=tune_trials,
                 time_budget_s=tune_time_budget_s,
                 seed=tune_seed,
                 threshold=tune_threshold,
                 ray_address=tune_ray_address,
                 distributed=tune_distributed,
-            )
+                sample_rows=tune_sample_rows,
+            ).set_caching_options(False)
             evaluated = evaluate(
                 test=data.outputs["test"],
-                candidate=tuned.outputs["candidate"],
-                mlflow_run=tuned.outputs["Output"],
+                candidate=trained.outputs["candidate"],
+                mlflow_run=trained.outputs["Output"],
                 min_auc=gate_min_auc,
+                min_f1_gain=gate_min_f1_gain,
+                min_slope=gate_min_slope,
+                max_slope=gate_max_slope,
+                max_intercept=gate_max_intercept,
+                max_latency_ms=gate_max_latency_ms,
                 max_auc_drop=gate_max_auc_drop,
+                max_subgroup_drop=gate_max_subgroup_drop,
                 allow_synthetic=gate_allow_synthetic,
                 force=gate_force,
             ).set_caching_options(False)
             with dsl.If(evaluated.outputs["Output"] == True, "promote"):  # noqa: E712
-                version = register(
-                    candidate=tuned.outputs["candidate"],
-                    mlflow_run=tuned.outputs["Output"],
+                release(
+                    candidate=trained.outputs["candidate"],
+                    mlflow_run=trained.outputs["Output"],
                     evaluation=evaluated.outputs["evaluation"],
+                    canary_steps=deploy_canary_steps,
+                    step_seconds=deploy_step_seconds,
+                    timeout_s=deploy_timeout_s,
+                    requests=deploy_requests,
+                    max_p95_ms=deploy_max_p95_ms,
                 ).set_caching_options(False)
-                deployed = deploy(version=version.output).set_caching_options(False)
-                verified = verify(version=deployed.output).set_caching_options(False)
-                promote(version=verified.output).set_caching_options(False)
-        with dsl.Else("keep production"):
-            score_production(newest=data.outputs["newest"]).set_caching_options(False)

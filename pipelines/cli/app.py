@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from components.errors import HealthPredictError, InputError
 from components.features.target import Target
+from pipelines.cli.compile import compile_
 from pipelines.cli.data import data
 from pipelines.cli.options import DEFAULT_STATE, Output, OutputOption, StateOption
 from pipelines.state import State
@@ -114,23 +114,46 @@ def serve(
     """Start the endpoint again with the production version, for example after a restart."""
     from pipelines.cli.serving import serve as start
 
-    server = start(State.at(state), port)
-    typer.echo(f"version {server.version} serves at {server.url}")
+    endpoint = start(State.at(state), port)
+    version = endpoint.answering.revision.version if endpoint.answering else "none"
+    typer.echo(f"version {version} serves at {endpoint.url}")
 
 
-@app.command(name="compile")
-def compile_(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The YAML file to write.")] = Path(
-        "pipeline.yaml"
-    ),
+@app.command()
+def rollback(
+    to: Annotated[
+        str, typer.Option(help="Version to go back to; the previous one when not given.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "asked for by a person",
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="All requests in one step, once it is verified.")
+    ] = False,
+    state: StateOption = DEFAULT_STATE,
+    output: OutputOption = Output.TEXT,
 ) -> None:
-    """Compile the pipeline to YAML."""
-    from pipelines.compile import compile_training
+    """Put an earlier version back in production: verified as a canary, then step by step."""
+    from pipelines.cli.rollback import rollback as go_back
 
-    if output.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{output}: name a .yaml file")
-    compile_training(output)
-    typer.echo(str(output))
+    go_back(State.at(state), to, reason, output, at_once=at_once)
+
+
+@app.command()
+def history(state: StateOption = DEFAULT_STATE, output: OutputOption = Output.TEXT) -> None:
+    """Show which version was in production when, and why it moved."""
+    from pipelines.cli.history import history as show
+
+    show(State.at(state), output)
+
+
+@app.command()
+def revision(
+    version: Annotated[str, typer.Argument(help="Number of a registered version.")],
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Print the InferenceService of a version, for kubectl apply -f -."""
+    from pipelines.cli.rollback import revision_yaml
+
+    sys.stdout.write(revision_yaml(State.at(state), version))
 
 
 @app.command()
@@ -142,3 +165,6 @@ def ui(
     from pipelines.cli.ui import serve_ui
 
     serve_ui(State.at(state), port)
+
+
+app.command(name="compile")(compile_)
