@@ -36,7 +36,7 @@ def training(
     gate_min_f1_gain: float = 0.0,
     gate_min_slope: float = 0.8,
     gate_max_slope: float = 1.25,
-    gate_max_intercept: float = 0.2,
+    gate_max_intercept: float = 0.5,
     gate_max_latency_ms: float = 20.0,
     gate_max_auc_drop: float = 0.005,
     gate_max_subgroup_drop: float = 0.05,

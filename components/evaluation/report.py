@@ -12,7 +12,6 @@ from components.evaluation.limits import limits_of_use
 from components.evaluation.measured import Measured
 from components.evaluation.metrics import MEASURED
 from components.evaluation.outcome import Evaluation
-from components.evaluation.rules import signed
 from components.evaluation.subgroups import LEAST_COMPARED, Subgroup
 from components.ingest.tables import Provenance
 from components.registry.bundle import Facts
@@ -34,10 +33,10 @@ _LABELS = {
     "expected_calibration_error": "expected calibration error (low is good)",
 }
 _GROUP_HEADER = ("", "", "encounters", "patients", "readmitted", "mean risk", "AUC (95 %)",
-                 "AUC, candidate - production", "precision", "recall")  # fmt: skip
+                 "AUC gain (95 %)", "precision", "recall")  # fmt: skip
 _GROUP_READING = (
-    f"Candidate and production are compared on subgroups of more than {LEAST_COMPARED} encounters "
-    "with at least 10 of each outcome."
+    "The AUC gain is the candidate's AUC minus production's on the same encounters, for subgroups "
+    f"of more than {LEAST_COMPARED} encounters with at least 10 of each outcome."
 )
 
 
@@ -148,7 +147,7 @@ def _group(group: Subgroup) -> tuple[Cell, ...]:
         f"{group.prevalence:.1%}",
         f"{group.mean_risk:.1%}",
         _value(group.auc) if group.auc else "too few",
-        signed(group.difference) if group.difference else "",
+        _gain(group.difference) if group.difference else "",
         "" if group.precision is None else f"{group.precision:.2f}",
         "" if group.recall is None else f"{group.recall:.2f}",
     )
@@ -170,6 +169,10 @@ def _lineage(lineage: Lineage) -> dict[str, str]:
 
 def _value(interval: Interval) -> str:
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _gain(interval: Interval) -> str:
+    return f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
 
 
 def _rounded(parameters: Mapping[str, float | int | str]) -> list[tuple[Cell, ...]]:

@@ -218,7 +218,7 @@ def test_each_large_subgroup_is_compared_with_production(
     assert all(
         (group["difference"] is not None) == (group["rows"] > 200) for group in found.values()
     )
-    shown = f"{auc[0] - auc[1]:+.4f} (95 %"
+    shown = f"<td>{auc[0] - auc[1]:+.3f} ("
     assert shown in bench.page.read_text("utf-8")
 
 

@@ -115,9 +115,9 @@ def test_the_report_says_every_rule_s_outcome_and_each_subgroup_s_difference(rep
         "calibration intercept", "scoring one encounter takes", "worst subgroup",
     ):  # fmt: skip
         assert re.search(f"<li>(ok|FAILED): {rule}", report), rule
-    assert '<th scope="col">AUC, candidate - production</th>' in report
+    assert '<th scope="col">AUC gain (95 %)</th>' in report
     women, men = re.findall(r"<td>gender</td>.*?</tr>", report, re.DOTALL)
-    assert re.search(r"<td>\+0\.\d{4} \(95 % [+-]0\.\d{4} to \+0\.\d{4}\)</td>", women + men)
+    assert re.search(r"<td>\+0\.\d{3} \([+-]0\.\d{3} to \+0\.\d{3}\)</td>", women + men)
 
 
 @needs_browser
