@@ -106,11 +106,8 @@ class Controller:
 
     def _check_pods(self, shares: dict[str, int]) -> None:
         for name, share in shares.items():
-            found = self._admin.get(f"{DEPLOYMENTS}/{name}") or {"spec": {"replicas": 0}}
-            pods, wanted = (
-                found.get("status", {}).get("availableReplicas", 0),
-                found["spec"]["replicas"],
-            )
+            found = self._admin.there(f"{DEPLOYMENTS}/{name}")
+            pods, wanted = found["status"]["availableReplicas"], found["spec"]["replicas"]
             if share > self.weights.get(name, 0) and pods < wanted:
                 self.wrong.append(f"{name} gets {share} % with {pods} of {wanted} pods")
 
@@ -138,7 +135,7 @@ class Controller:
         """Make or change a Deployment; return whether a pod of it is available."""
         name, template = _deployment(predictor), _template(service, predictor)
         found = self._admin.get(f"{DEPLOYMENTS}/{name}")
-        before = self._templates.get(name)
+        before, is_settled = self._templates.get(name), False
         if found is None:
             found = self._admin.create(DEPLOYMENTS, _new(name, template, pods))
             self.restarts[name] = 0
@@ -148,11 +145,13 @@ class Controller:
             changed = merged({"metadata": {"annotations": notes}}, template)
             spec = {"spec": {"replicas": pods, "template": changed}}
             found = self._admin.merge(f"{DEPLOYMENTS}/{name}", spec, "manager")
+        else:
+            is_settled = True
         self._templates[name] = template
         version = template["metadata"]["annotations"].get(VERSION, "")
-        return self._run_pods(name, found, self.faults.get(version), before == template)
+        return self._run_pods(name, found, self.faults.get(version), is_settled)
 
-    def _run_pods(self, name: str, found: Body, fault: Fault | None, is_old: bool) -> bool:
+    def _run_pods(self, name: str, found: Body, fault: Fault | None, is_settled: bool) -> bool:
         status, pods = found.get("status", {}), found["spec"]["replicas"]
         available = status.get("availableReplicas", 0)
         wanted: Body = {"observedGeneration": found["metadata"]["generation"], "replicas": pods}
@@ -165,10 +164,10 @@ class Controller:
                 self._pod(name, found, fault)
             updated, wanted["conditions"] = pods, fault.conditions
             wanted["replicas"] = pods + available  # the old pods stay
-        elif is_old:
+        elif is_settled:
             available = updated = pods
         else:
-            updated = 0  # the old pods serve until the new ones are ready
+            updated = 0  # new pods take their time, and the old ones serve until then
         wanted |= {"updatedReplicas": updated, "availableReplicas": min(available, pods)}
         wanted["readyReplicas"] = wanted["availableReplicas"]
         if any(status.get(key, 0) != value for key, value in wanted.items()):

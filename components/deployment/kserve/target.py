@@ -75,6 +75,7 @@ class KServeTarget:
         pods = replicas_at(percent, live.stable.replicas if live.stable else 1)
         if pods > canary.replicas:
             self._change(lambda live: plans.weighed(live, version, None, pods))
+        if percent > live.percent:
             self._wait.rolled_out(lambda live: plans.canary_of(live, version), SETTLE_S)
         self._change(lambda live: plans.weighed(live, version, percent, pods))
         self._wait.routed(lambda live: plans.canary_of(live, version), percent, SETTLE_S)
