@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from backends import Postgres
 from promoting import (
     by_hand,
     promote,
@@ -14,16 +17,24 @@ from promoting import (
     run_until_killed,
     serving,
 )
+from sqlalchemy import create_engine, text
 
 from components.errors import PromotionConflict
 from components.registry.aliases import Aliases
 from components.registry.client import RegistryClient
 from components.registry.models import Alias, Registry
 from components.registry.promotion import Promoter
-from components.registry.promotion_log import PromotionLog
+from components.registry.promotion_log import LOG, PromotionLog
 from components.settings import Settings
 
 Backend = Callable[..., Settings]
+
+
+INSERT = (
+    "INSERT INTO registered_model_aliases (workspace, name, alias, version) "
+    "SELECT workspace, name, 'production', 1 FROM registered_models WHERE name = 'readmission'"
+)
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 class Killed(BaseException):
@@ -58,6 +69,17 @@ def promoter(settings: Settings, aliases: Aliases) -> Promoter:
 
 def killed() -> None:
     raise Killed
+
+
+def age_marks(settings: Settings) -> None:
+    """Let every mark that is open be eleven minutes old."""
+    client, at = RegistryClient(settings.tracking_uri), datetime.now(UTC) - timedelta(minutes=11)
+    for entry in PromotionLog(client).read().entries:
+        for writer in entry.marks:
+            if entry.is_marked_by(writer):
+                client.set_model_version_tag(
+                    LOG, str(entry.number), f"moving.{writer}", at.isoformat()
+                )
 
 
 @pytest.fixture
@@ -196,6 +218,53 @@ def test_what_a_late_call_wrote_before_it_was_killed_is_mended_by_the_next_one(
         first.promote("4", expected="2", reason="compared with what the alias said")
     assert serving(first) == ("3", "2")
     assert by_hand(first) == []
+
+
+def test_a_promotion_that_was_killed_long_ago_is_completed_all_the_same(
+    first: Registry, backend: Backend
+) -> None:
+    with pytest.raises(Killed):
+        promoter(backend(), Interrupted(backend(), before=killed)).promote("2", "1", "killed")
+    age_marks(backend())
+    assert serving(first)[0] == "1"
+    with pytest.raises(PromotionConflict, match="production is version 2 since"):
+        first.promote("3", expected="1", reason="compared with what the alias said")
+    assert serving(first) == ("2", "1")
+    assert by_hand(first) == []
+
+
+def test_a_call_that_completes_another_late_is_not_taken_for_a_move_by_hand(
+    first: Registry, backend: Backend
+) -> None:
+    with pytest.raises(Killed):
+        promoter(backend(), Interrupted(backend(), before=killed)).promote("2", "1", "killed")
+    age_marks(backend())
+    late = Interrupted(
+        backend(),
+        before=lambda: first.promote("3", expected="2", reason="meanwhile"),
+        after=killed,
+    )
+    with pytest.raises(Killed):
+        promoter(backend(), late).promote("4", "2", "late")
+    assert serving(first)[0] == "2"
+    first.promote("4", expected="3", reason="better")
+    assert serving(first) == ("4", "3")
+    assert by_hand(first) == []
+
+
+def test_an_alias_that_two_set_at_once_for_the_first_time_is_set(
+    server_settings: Backend, postgres: Postgres
+) -> None:
+    registry = Registry(server_settings())
+    register(registry, 2)
+    with ThreadPoolExecutor(1) as pool, create_engine(postgres.uri).connect() as other:
+        other.execute(text(INSERT))  # seen by nobody before it is committed
+        pointing = pool.submit(registry.point, Alias.PRODUCTION, "2")
+        while postgres.execute(WAITING) == "0\n" and not pointing.done():
+            pass
+        other.commit()
+        pointing.result()
+    assert serving(registry)[0] == "2"
 
 
 def test_a_version_that_was_deleted_after_its_promotion_was_killed_is_given_up(
