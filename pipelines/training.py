@@ -90,6 +90,8 @@ def training(
         deploy_requests: single-row requests that verification sends; none may fail.
         deploy_max_p95_ms: 95th percentile of a canary's latency for single rows, milliseconds.
     """
+    # Nothing is cached. What a URI names may change, and so do the registry and what serves. train
+    # could never hit: KFP's key holds its inputs' ids, which ingest makes anew in each run.
     with dsl.ExitHandler(notify().set_caching_options(False)):
         data = ingest(
             uri=data_uri,

@@ -12,6 +12,7 @@ from components.errors import HealthPredictError, InputError
 from components.features.target import Target
 from pipelines.cli.compile import compile_
 from pipelines.cli.data import data
+from pipelines.cli.kubeflow import publish, runs, schedule, submit
 from pipelines.cli.options import DEFAULT_STATE, Output, OutputOption, StateOption
 from pipelines.state import State
 
@@ -168,3 +169,5 @@ def ui(
 
 
 app.command(name="compile")(compile_)
+for _command in (publish, submit, schedule, runs):
+    app.command()(_command)

@@ -26,6 +26,11 @@ def _builds(path: Path, *tags: str) -> Path:
     return path
 
 
+def _tasks(spec: dict[str, Any]) -> dict[str, Any]:
+    parts = [spec["root"], *spec["components"].values()]
+    return {n: task for part in parts for n, task in part.get("dag", {}).get("tasks", {}).items()}
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("cluster")
@@ -77,13 +82,37 @@ def test_a_task_gets_no_secret_that_it_does_not_need(
 def test_what_may_be_done_again_is_tried_again_and_the_exit_handler_is_not(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
-    tries: dict[str, int] = {}
-    parts = [documents[0]["root"], *documents[0]["components"].values()]
-    for part in parts:
-        for name, task in part.get("dag", {}).get("tasks", {}).items():
-            tries[name] = int(task.get("retryPolicy", {}).get("maxRetryCount", 0))
+    tries = {
+        name: int(task.get("retryPolicy", {}).get("maxRetryCount", 0))
+        for name, task in _tasks(documents[0]).items()
+    }
     assert {name: tries[name] for name in PODS} == {n: pod.retries for n, pod in PODS.items()}
     assert tries["notify"] == 0
+
+
+def test_the_time_for_retries_outlasts_every_attempt(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """Argo counts it from the start of the first attempt; after it, nothing is tried again."""
+    tasks = _tasks(documents[0])
+    for name, pod in PODS.items():
+        if pod.retries:
+            most = int(tasks[name]["retryPolicy"]["backoffMaxDuration"].removesuffix("s"))
+            assert most > (pod.retries + 1) * pod.minutes * 60
+            timeout = documents[1][f"exec-{name}"]["activeDeadlineSeconds"]
+            assert int(timeout) == pod.minutes * 60
+
+
+def test_a_search_has_its_memory_to_share_and_its_cores_told(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    for name, executor in documents[1].items():
+        in_memory = [m for m in executor["emptyDirMounts"] if m.get("medium") == "Memory"]
+        assert [mount["mountPath"] for mount in in_memory] == ["/dev/shm"] * (name == "exec-train")
+    container = documents[0]["deploymentSpec"]["executors"]["exec-train"]["container"]
+    given = {pair["name"]: pair["value"] for pair in container["env"]}
+    limit = container["resources"]["resourceCpuLimit"]
+    assert given["HEALTH_PREDICT_TUNE_CPUS"] == given["OMP_NUM_THREADS"] == limit
 
 
 @pytest.mark.parametrize(

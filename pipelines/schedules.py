@@ -1,0 +1,91 @@
+"""The schedule of the pipeline: one recurring run, named like the pipeline."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kfp.client import Client
+
+from components.errors import InputError
+from pipelines.cluster import SERVICE_ACCOUNT
+from pipelines.kubeflow import asked
+from pipelines.published import Published
+from pipelines.runs import experiment
+
+_MOST = 100
+
+
+def cron_of(text: str) -> str:
+    """Return a cron expression in KFP's form, whose first field is the second.
+
+    Raises:
+        InputError: it has neither the usual five fields nor six.
+    """
+    fields = text.split()
+    if len(fields) not in (5, 6):
+        raise InputError(
+            f"--cron {text!r}: write five fields (minute, hour, day, month, weekday), such as "
+            "'0 3 * * 1', or six with the second first"
+        )
+    return " ".join(["0", *fields] if len(fields) == 5 else fields)
+
+
+def schedule(
+    client: Client, host: str, version: Published, cron: str, arguments: dict[str, Any], name: str
+) -> str:
+    """Run a version of the pipeline by cron, in place of what was scheduled before.
+
+    A recurring run cannot be changed. The new one is made first: when it is refused, the old one
+    goes on.
+
+    Args:
+        client: of the API.
+        host: its URL, for messages.
+        version: of the pipeline; the schedule stays with it when another is published.
+        cron: six fields, UTC.
+        arguments: of the pipeline, over its defaults.
+        name: of the recurring run.
+
+    Returns:
+        The recurring run's id.
+
+    Raises:
+        KubeflowError: it was not taken.
+    """
+    with asked(host, f"scheduling {version.version}"):
+        before = _found(client, name)
+        made = client.create_recurring_run(
+            experiment(client, version),
+            name,
+            cron_expression=cron,
+            # A batch is trained on once: neither beside another run nor again for a missed time.
+            max_concurrency=1,
+            no_catchup=True,
+            params=arguments,
+            pipeline_id=version.pipeline_id,
+            version_id=version.version_id,
+            service_account=SERVICE_ACCOUNT,
+        )
+        for recurring in before:
+            client.delete_recurring_run(recurring)
+    return str(made.recurring_run_id)
+
+
+def unschedule(client: Client, host: str, name: str) -> int:
+    """Delete the recurring runs of that name, and return how many there were.
+
+    Raises:
+        KubeflowError: they could not be deleted.
+    """
+    with asked(host, f"deleting the schedule {name}"):
+        found = _found(client, name)
+        for recurring in found:
+            client.delete_recurring_run(recurring)
+        return len(found)
+
+
+def _found(client: Client, name: str) -> list[str]:
+    is_it = {"operation": "EQUALS", "key": "display_name", "string_value": name}
+    answer = client.list_recurring_runs(page_size=_MOST, filter=json.dumps({"predicates": [is_it]}))
+    return [recurring.recurring_run_id for recurring in answer.recurring_runs or []]
