@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 DOCKER ?= docker
 BASE_IMAGE ?= python:3.11-slim-bookworm
+COMPONENTS_IMAGE ?= health-predict-components:local
 SERVING_IMAGE ?= health-predict-serving:local
 export DOCKER PYTHON
 COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -86,13 +87,21 @@ bench-runtimes: venv ## Measure what scores encoded rows: microseconds a row of 
 base-image: ## Make BASE_IMAGE with debootstrap, where no image registry is reachable (root)
 	@cluster/images/base '$(BASE_IMAGE)'
 
+.PHONY: images
+images: image-components image-serving ## Build both images: DOCKER=a client with BuildKit, BASE_IMAGE, COMPONENTS_IMAGE, SERVING_IMAGE
+
+.PHONY: image-components
+image-components: ## Build the image of the steps and of MLflow's server
+	@cluster/images/build '$(COMPONENTS_IMAGE)' components/Dockerfile --build-arg 'BASE_IMAGE=$(BASE_IMAGE)'
+
 .PHONY: image-serving
-image-serving: ## Build the serving image: DOCKER=a client with BuildKit, BASE_IMAGE, SERVING_IMAGE
+image-serving: ## Build the image of the model server
 	@cluster/images/build '$(SERVING_IMAGE)' serving/Dockerfile --build-arg 'BASE_IMAGE=$(BASE_IMAGE)'
 
-.PHONY: test-image
-test-image: venv ## Test the built images; one that is not there, or is stale, fails
-	@IMAGE_TESTS_REQUIRED=1 SERVING_IMAGE='$(SERVING_IMAGE)' $(BIN)/pytest -m image
+.PHONY: test-images
+test-images: venv ## Test the built images, and run the whole pipeline in them; one that is not there, or is stale, fails
+	@IMAGE_TESTS_REQUIRED=1 COMPONENTS_IMAGE='$(COMPONENTS_IMAGE)' SERVING_IMAGE='$(SERVING_IMAGE)' \
+		$(BIN)/pytest -m image $(ARGS)
 
 .PHONY: lock
 lock: venv ## Pin every dependency again, with hashes

@@ -165,6 +165,8 @@ def check_space(settings: Settings) -> None:
     Raises:
         InputError: it has not.
     """
+    # A pod starts with an empty disk.
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.state_dir).free >> 20
     if free < settings.min_free_mb:
         raise InputError(

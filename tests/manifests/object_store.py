@@ -1,0 +1,65 @@
+"""SeaweedFS as its pod starts it, on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from backends import free_port
+from manifests.rendered import MANIFESTS
+
+SCRIPT = MANIFESTS / "components/seaweedfs/start.sh"
+START_SECONDS = 120
+USERS = ("mlflow", "steps", "serving")
+PORTS = (
+    "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port",
+    "filer.port.grpc", "s3.port", "s3.port.grpc",
+)  # fmt: skip
+KEYS = {f"{user.upper()}_{part}": f"{user}-{part}" for user in USERS for part in ("ID", "KEY")}
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the script as the pod does, on other ports, and return its URL."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    ports = {name: free_port() for name in PORTS}
+    environment = KEYS | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "DATA_DIR": str(folder),
+        "SHELL_MASTER": f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}",
+    }
+    command = ["sh", str(SCRIPT), "-ip.bind=127.0.0.1"]
+    command += [f"-{name}={port}" for name, port in ports.items()]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        _wait(server, folder)
+        yield f"http://127.0.0.1:{ports['s3.port']}"
+    finally:
+        # With what makes the buckets, which waits for ever for a server that did not start.
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        for port in ports.values():
+            for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                leftover.unlink()
+
+
+def _wait(server: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            (folder / "ready").stat()
+            return
+        time.sleep(0.1)
+    pytest.fail(f"no buckets after {START_SECONDS} s: {(folder / 'log').read_text()[-2000:]}")
