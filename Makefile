@@ -8,6 +8,8 @@ BASE_IMAGE ?= python:3.11-slim-bookworm
 COMPONENTS_IMAGE ?= health-predict-components:local
 SERVING_IMAGE ?= health-predict-serving:local
 export DOCKER PYTHON
+SCRIPTS := .ci/run manifests/generate-secrets $(wildcard cluster/images/* cluster/bootstrap/*.sh manifests/*/*/*.sh) \
+	cluster/node/minikube-start cluster/node/forward cluster/node/prune cluster/node/node-setup
 COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
@@ -20,22 +22,24 @@ run: venv ## Run the whole pipeline: DATA=path or URI, BATCH=0..5, ARGS="more op
 	@$(BIN)/health-predict run $(if $(DATA),--data '$(DATA)') $(if $(BATCH),--batch $(BATCH)) $(ARGS)
 
 .PHONY: test
-test: venv ## Run every test that needs no cluster
-	@$(BIN)/pytest
+test: venv ## Run every test that needs no cluster: ARGS="more options of pytest"
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: test-faults
 test-faults: venv ## Break a release in every way while a client asks, and print the table
 	@$(BIN)/pytest -m faults $(ARGS)
 
 .PHONY: test-cluster
-test-cluster: venv ## Test the KServe target on the cluster that KUBECONFIG names
+test-cluster: venv ## Test releases and manifests on the cluster that KUBECONFIG names
 	@test -n "$$KUBECONFIG" || { echo "error: set KUBECONFIG to a cluster's" >&2; exit 2; }
-	@CLUSTER_TESTS_REQUIRED=1 $(BIN)/pytest tests/cluster $(ARGS)
+	@CLUSTER_TESTS_REQUIRED=1 $(BIN)/pytest tests/cluster tests/manifests/test_on_a_cluster.py $(ARGS)
 
 .PHONY: lint
 lint: venv ## Check style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/hadolint $(wildcard */Dockerfile)
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P . $(SCRIPTS); \
+		else echo "shellcheck is not installed: the scripts are not checked"; fi
 
 .PHONY: venv
 venv: .venv/.ready ## Create .venv from the hash-pinned lock
