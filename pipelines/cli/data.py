@@ -1,4 +1,4 @@
-"""``health-predict data``: check, split, upload and draw data sets."""
+"""``health-predict data``: check, split, upload and draw data sets, and requests of them."""
 
 from __future__ import annotations
 
@@ -94,3 +94,14 @@ def synth(
     from pipelines.cli.datasets import synth as draw
 
     draw(rows, seed, drift, out)
+
+
+@data.command()
+def example(
+    rows: Annotated[int, typer.Option(min=1, help="Number of encounters.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same rows and seed: same request.")] = 0,
+) -> None:
+    """Print a request of synthetic encounters, as :predict takes it."""
+    from pipelines.cli.datasets import example as draw
+
+    draw(rows, seed)

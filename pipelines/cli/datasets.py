@@ -102,6 +102,12 @@ def synth(rows: int, seed: int, drift: Drift, file: Path) -> None:
     print(f"{file}: {rows:,} synthetic encounters, drift {drift}, {rows / seconds:,.0f} rows/s")
 
 
+def example(rows: int, seed: int) -> None:
+    """Print a request of synthetic encounters: what a model reads, and no identifier."""
+    names = [column.name for column in encounter_schema().features]
+    print_json({"instances": synthesise(rows, seed).select(names).to_pylist()})
+
+
 def _show(found: Checkup, output: Output, **more: object) -> None:
     if output is Output.JSON:
         print_json({**asdict(found), **more})

@@ -1,4 +1,4 @@
-"""``health-predict data check | split | upload | synth`` as a user runs them."""
+"""``health-predict data check | split | upload | synth | example`` as a user runs them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from builders import tiny_bundle
 
 from components.ingest.split import PROCESSED_TABLES
 from components.ingest.synthetic import synthesise
@@ -28,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     cli = str(Path(sys.executable).with_name("health-predict"))
-    state = ["--state", str(folder / "state")] if arguments[0] != "synth" else []
+    state = ["--state", str(folder / "state")] if arguments[0] not in ("synth", "example") else []
     command = [cli, "data", *arguments, *state]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
@@ -129,3 +130,13 @@ def test_synth_refuses_in_one_line(tmp_path: Path, options: tuple[str, ...], sai
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert said in line
+
+
+def test_an_example_is_a_request_that_a_model_answers(tmp_path: Path) -> None:
+    done = call(tmp_path, "example", "--rows", "2", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    request = json.loads(done.stdout)
+    bundle = tiny_bundle(tmp_path / "bundle")
+    assert bundle.score_rows(request["instances"]).shape == (2,)
+    assert {"encounter_id", "patient_nbr", "readmitted"} & request["instances"][0].keys() == set()
+    assert call(tmp_path, "example", "--rows", "2", "--seed", "3").stdout == done.stdout
