@@ -8,7 +8,7 @@ BASE_IMAGE ?= python:3.11-slim-bookworm
 COMPONENTS_IMAGE ?= health-predict-components:local
 SERVING_IMAGE ?= health-predict-serving:local
 export DOCKER PYTHON
-SCRIPTS := .ci/run manifests/generate-secrets $(wildcard cluster/images/* cluster/bootstrap/*.sh manifests/*/*/*.sh) \
+SCRIPTS := .ci/run tests/checkov/run manifests/generate-secrets $(wildcard cluster/images/* cluster/bootstrap/*.sh manifests/*/*/*.sh) \
 	cluster/node/minikube-start cluster/node/forward cluster/node/prune cluster/node/node-setup
 COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
@@ -40,6 +40,16 @@ lint: venv ## Check style, types and the direction of imports
 	@$(BIN)/hadolint $(wildcard */Dockerfile)
 	@if command -v shellcheck >/dev/null; then shellcheck -x -P . $(SCRIPTS); \
 		else echo "shellcheck is not installed: the scripts are not checked"; fi
+
+.PHONY: policy
+policy: venv .venv/checkov/.ready ## Hold the manifests and cluster/ to checkov's rules, with justified exceptions only
+	@tests/checkov/run
+
+# An environment of its own: checkov's pins do not go with the project's.
+.venv/checkov/.ready: tests/checkov/requirements.txt
+	$(PYTHON) -m venv .venv/checkov
+	.venv/checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
 
 .PHONY: venv
 venv: .venv/.ready ## Create .venv from the hash-pinned lock
@@ -112,6 +122,7 @@ lock: venv ## Pin every dependency again, with hashes
 	$(COMPILE) pyproject.toml --all-extras --group dev -o pipelines/requirements.txt
 	$(COMPILE) pyproject.toml --extra components -c pipelines/requirements.txt -o components/requirements.txt
 	$(COMPILE) pyproject.toml --extra serving -c pipelines/requirements.txt -o serving/requirements.txt
+	$(COMPILE) tests/checkov/requirements.in -o tests/checkov/requirements.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all state, after stopping what serves
