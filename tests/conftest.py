@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,8 @@ __all__ = [
 
 def pytest_configure(config: pytest.Config) -> None:
     """Silence what the libraries would send home, and the one warning that MLflow's store gives."""
+    # xdist's workers ignore it, and so would every process that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(QUIET)
     for name in [name for name in os.environ if name.startswith(SETTINGS_PREFIX)]:
         if name != "HEALTH_PREDICT_REAL_DATA":
@@ -104,6 +107,8 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
+        # The disk's free space in such volumes may be given out; each bucket takes some for itself.
+        "-master.volumeSizeLimitMB=32",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         *(f"-{name}={port}" for name, port in ports.items()),

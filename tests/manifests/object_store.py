@@ -37,7 +37,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "DATA_DIR": str(folder),
         "SHELL_MASTER": f"127.0.0.1:{ports['master.port']}.{ports['master.port.grpc']}",
     }
-    command = ["sh", str(SCRIPT), "-ip.bind=127.0.0.1"]
+    # Catalogues of tables, whose ports are the same for every server of this machine.
+    off = ("-s3.port.iceberg=0", "-s3.port.lance=0")
+    command = ["sh", str(SCRIPT), "-ip.bind=127.0.0.1", *off]
     command += [f"-{name}={port}" for name, port in ports.items()]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
