@@ -32,7 +32,8 @@ test-faults: venv ## Break a release in every way while a client asks, and print
 .PHONY: test-cluster
 test-cluster: venv ## Test releases and manifests on the cluster that KUBECONFIG names
 	@test -n "$$KUBECONFIG" || { echo "error: set KUBECONFIG to a cluster's" >&2; exit 2; }
-	@CLUSTER_TESTS_REQUIRED=1 $(BIN)/pytest tests/cluster tests/manifests/test_on_a_cluster.py $(ARGS)
+	@CLUSTER_TESTS_REQUIRED=1 $(BIN)/pytest tests/cluster tests/manifests/test_on_a_cluster.py \
+		tests/manifests/test_run_on_a_cluster.py $(ARGS)
 
 .PHONY: lint
 lint: venv ## Check style, types and the direction of imports
