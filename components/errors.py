@@ -10,9 +10,9 @@ from typing import ClassVar
 _LONGEST = 300
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's message without its line breaks."""
-    return " ".join(str(error).split())
+def one_line(said: BaseException | str) -> str:
+    """Return a text, or an error's message, without its line breaks."""
+    return " ".join(str(said).split())
 
 
 def causes(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:

@@ -12,6 +12,8 @@ from itertools import groupby
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.structures import InputSpec
 
+from components.errors import one_line
+
 
 def describe(pipeline: BaseComponent) -> str:
     """Return a pipeline's summary, then its parameters with defaults and help, by prefix."""
@@ -24,5 +26,5 @@ def describe(pipeline: BaseComponent) -> str:
 
 
 def _line(name: str, spec: InputSpec) -> str:
-    help_text = " ".join((spec.description or "").split())
+    help_text = one_line(spec.description or "")
     return f"- `{name}` ({json.dumps(spec.default)}): {help_text}"

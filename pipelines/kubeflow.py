@@ -63,6 +63,12 @@ def run_page(host: str, run_id: str) -> str:
     return f"{base.rstrip('/')}/#/runs/details/{run_id}"
 
 
+def display_named(name: str) -> str:
+    """Return the API's filter for what has this display name."""
+    is_it = {"operation": "EQUALS", "key": "display_name", "string_value": name}
+    return json.dumps({"predicates": [is_it]})
+
+
 @contextmanager
 def asked(host: str, doing: str) -> Iterator[None]:
     """Turn what the client raises in the block into one line, and keep it from printing.
@@ -121,4 +127,4 @@ def _said(error: kfp_server_api.ApiException) -> str:
         body = (
             content.get("message") or content.get("error_message") or content.get("error") or body
         )
-    return f"{error.status} {one_line(Exception(body))[:300]}"
+    return f"{error.status} {one_line(body)[:300]}"

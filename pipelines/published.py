@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import kfp_server_api
 from kfp.client import Client
 
 from components.errors import InputError
-from pipelines.kubeflow import asked
+from pipelines.kubeflow import asked, display_named
 from pipelines.package import Package
 
 
@@ -72,11 +71,10 @@ def _create_pipeline(client: Client, package: Package) -> str:
 
 def _version(client: Client, pipeline_id: str, name: str) -> Any | None:
     """Return the version of that name, or the newest for an empty one."""
-    is_it = {"operation": "EQUALS", "key": "display_name", "string_value": name}
     answer = client.list_pipeline_versions(
         pipeline_id,
         page_size=1,
         sort_by="created_at desc",
-        filter=json.dumps({"predicates": [is_it]}) if name else None,
+        filter=display_named(name) if name else None,
     )
     return next(iter(answer.pipeline_versions or []), None)

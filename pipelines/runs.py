@@ -9,6 +9,7 @@ from typing import Any
 
 from kfp.client import Client
 
+from components.errors import one_line
 from pipelines.cluster import PODS, SERVICE_ACCOUNT
 from pipelines.kubeflow import KubeflowError, asked
 from pipelines.published import Published
@@ -150,5 +151,5 @@ def _run(run: Any) -> Run:
         state=run.state or "PENDING",
         created=run.created_at.isoformat(timespec="seconds") if run.created_at else "",
         tasks=tasks,
-        message=" ".join((run.error.message or "").split()) if run.error else "",
+        message=one_line(run.error.message or "") if run.error else "",
     )

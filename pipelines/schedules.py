@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kfp.client import Client
 
 from components.errors import InputError
 from pipelines.cluster import SERVICE_ACCOUNT
-from pipelines.kubeflow import asked
+from pipelines.kubeflow import asked, display_named
 from pipelines.published import Published
 from pipelines.runs import experiment
 
@@ -86,6 +85,5 @@ def unschedule(client: Client, host: str, name: str) -> int:
 
 
 def _found(client: Client, name: str) -> list[str]:
-    is_it = {"operation": "EQUALS", "key": "display_name", "string_value": name}
-    answer = client.list_recurring_runs(page_size=_MOST, filter=json.dumps({"predicates": [is_it]}))
+    answer = client.list_recurring_runs(page_size=_MOST, filter=display_named(name))
     return [recurring.recurring_run_id for recurring in answer.recurring_runs or []]

@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import pytest
 from faultproxy import FaultProxy
 from s3_access import S3_KEYS, s3_client_of
 from s3fs import S3FileSystem  # type: ignore[import-untyped]
+from serving_process import free_port
 
 from components.settings import Settings
 
@@ -100,8 +100,8 @@ def postgres() -> Iterator[Postgres]:
         command = [programs / "postgres", "-D", data, "-p", str(database.port)]
         for setting in settings:
             command += ["-c", setting]
-        with _running(command, folder / "log", **owner) as server:
-            _wait(server, folder / "log", lambda: _answers(database))
+        with running(command, folder / "log", **owner) as server:
+            wait_until(server, folder / "log", lambda: _answers(database))
             database.execute(f"CREATE DATABASE {DATABASE}", "postgres")
             yield database
     finally:
@@ -128,8 +128,8 @@ def mlflow_server(
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    with _running(command, folder / "log", env=environment, cwd=folder) as server:
-        _wait(server, folder / "log", lambda: httpx.get(f"{url}/health", timeout=5).is_success)
+    with running(command, folder / "log", env=environment, cwd=folder) as server:
+        wait_until(server, folder / "log", lambda: httpx.get(f"{url}/health", timeout=5).is_success)
         yield MlflowServer(url, postgres)
 
 
@@ -175,12 +175,6 @@ def s3_proxy(
         S3FileSystem.clear_instance_cache()
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def _programs() -> Path:
     """Return the folder of PostgreSQL's programs, or skip the test."""
     found = shutil.which("initdb") or max(map(str, _DEBIAN.glob("*/bin/initdb")), default=None)
@@ -202,7 +196,7 @@ def _answers(database: Postgres) -> bool:
 
 
 @contextmanager
-def _running(command: list[Any], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[Any], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in a session of its own, and end all of its processes afterwards."""
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -215,8 +209,14 @@ def _running(command: list[Any], log: Path, **options: Any) -> Iterator[subproce
         server.wait()
 
 
-def _wait(server: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def wait_until(
+    server: subprocess.Popen[bytes],
+    log: Path,
+    ready: Callable[[], bool],
+    seconds: float = START_SECONDS,
+) -> None:
+    """Wait until a server is ready, or fail with its log when it ended or took too long."""
+    deadline = time.monotonic() + seconds
     while server.poll() is None and time.monotonic() < deadline:
         with suppress(httpx.TransportError, subprocess.CalledProcessError):
             if ready():

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from backends import free_port
 from cluster_admin import Admin, Body
 from containers import docker
 from kserve_controller import Controller, Fault
+from serving_process import free_port
 
 from components.deployment.kserve.rollout import SOURCE
-from components.registry import MODEL
+from components.deployment.local.server import is_ready
 from components.registry.store import BundleStore
 
 _SEALED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=host")
@@ -31,14 +31,7 @@ class Pod:
     template: Body
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"{self._url}/v2/models/{MODEL}/ready", timeout=2).is_success
-        except httpx.TransportError:
-            return False
-
-    @property
-    def _url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return is_ready(f"http://127.0.0.1:{self.port}")
 
 
 class Containers:

@@ -7,17 +7,18 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCKER = os.environ.get("DOCKER") or "docker"
 REQUIRED = "IMAGE_TESTS_REQUIRED"
 """A variable: when it is set, an image that cannot be tested fails its tests."""
-
 _COPY = re.compile(r"^COPY (?!--from)(.+)$", re.MULTILINE)
 _DIGESTS = """
 import hashlib, json, pathlib
@@ -37,13 +38,29 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def require_image(image: str, dockerfile: Path, verb: str) -> None:
-    """Skip, with the reason, unless the image is there and was built from this tree's sources."""
-    reason = _unusable(image, dockerfile, verb)
+def built_image(name: str) -> str:
+    """Return the reference of the image ``components`` or ``serving``.
+
+    Skip, with the reason, unless it is there and was built from this tree's sources.
+    """
+    image = os.environ.get(f"{name.upper()}_IMAGE") or f"health-predict-{name}:local"
+    reason = _unusable(image, ROOT / name / "Dockerfile", f"make image-{name}")
     if reason and os.environ.get(REQUIRED):
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
+    return image
+
+
+def wait_until_ready(container: str, url: str, seconds: float) -> None:
+    """Wait until a container answers well at ``url``, or fail with its log."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and docker("ps", "--quiet", "--no-trunc").count(container):
+        with suppress(httpx.TransportError):
+            if httpx.get(url, timeout=5, trust_env=False).is_success:
+                return
+        time.sleep(0.1)
+    pytest.fail(f"the container did not become ready: {docker('logs', container)}")
 
 
 def python(image: str, code: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.deployment.release import VERIFICATION
+from components.deployment.release import is_verified
 from components.deployment.target import Revision, target_of
 from components.errors import HealthPredictError
 from components.registry.models import Registry, Version
@@ -32,7 +32,7 @@ def recognise(settings: Settings) -> str:
     if stable is None:
         return ""
     found = _registered(stable, registry)
-    if production is None and not found.tags.get(VERIFICATION, "").startswith("passed"):
+    if production is None and not is_verified(found):
         return ""  # a first release that was broken off: the next deploy takes its place
     if production and found.number == production.number:
         return ""

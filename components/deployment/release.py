@@ -162,8 +162,13 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+def is_verified(version: Version) -> bool:
+    """Whether a canary of the version has passed its verification."""
+    return version.tags.get(VERIFICATION, "").startswith("passed")
+
+
 def _check_verified(version: Version) -> None:
-    if not version.tags.get(VERIFICATION, "").startswith("passed"):
+    if not is_verified(version):
         raise VerificationError(f"version {version.number} has not been verified")
 
 

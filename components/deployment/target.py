@@ -31,6 +31,11 @@ class Revision:
         mine = (self.version, self.bundle_uri)
         return other is not None and mine == (other.version, other.bundle_uri)
 
+    @property
+    def named(self) -> str:
+        """The revision for a message: its version, or its bundle where no version is known."""
+        return f"version {self.version}" if self.version else self.bundle_uri
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -50,6 +55,12 @@ class Serving:
     def answering(self) -> Revision | None:
         """The version that answers all requests; the stable one while they are shared."""
         return self.canary if self.canary and self.percent == 100 else self.stable
+
+    @property
+    def described(self) -> str:
+        """Both sides for a message; empty when nothing serves."""
+        roles = (("the canary", self.canary), ("stable", self.stable))
+        return ", ".join(f"{role} is {found.named}" for role, found in roles if found)
 
 
 class Target(Protocol):

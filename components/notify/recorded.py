@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from components.deployment.release import VERIFICATION
 from components.notify.links import mlflow_links
 from components.notify.summary import Facts, Gate
-from components.registry.models import Alias, Registry, Version
+from components.registry.models import RUN_ID, Alias, Registry, Version
 from components.registry.tracking import RunRecord, Tracking
 from components.settings import Settings
 
@@ -37,7 +38,7 @@ def _version(settings: Settings) -> Version | None:
     registry = Registry(settings)
     for alias in (Alias.CANDIDATE, Alias.PRODUCTION):
         version = registry.by_alias(alias)
-        if version and version.tags.get("run_id") == settings.run_id:
+        if version and version.tags.get(RUN_ID) == settings.run_id:
             return version
     return None
 
@@ -47,7 +48,7 @@ def _gate(text: str) -> Gate:
 
 
 def _release_failure(version: Version | None) -> str:
-    verification = version.tags.get("verification", "") if version else ""
+    verification = version.tags.get(VERIFICATION, "") if version else ""
     return f"release {verification}" if verification.startswith(_FAILED) else ""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from components.errors import one_line
+
 
 class RunState(StrEnum):
     """How a run ended; ``unknown`` where Kubeflow itself does not know."""
@@ -101,7 +103,7 @@ class Summary:
         """The whole summary for a log, without a line break."""
         parts = [f"{self.title}: {self.outcome}", *self.facts.reasons]
         parts += [f"{name} {target}" for name, target in self.facts.links.items()]
-        return " ".join(" | ".join([*parts, *self.problems]).split())
+        return one_line(" | ".join([*parts, *self.problems]))
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as the facts of the step's event."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from containers import ROOT, docker, python, require_image
+from containers import ROOT, built_image, docker, python
 
 TOOLS = ("as", "cc", "gcc", "g++", "git", "ld", "make", "pip")
 TRAINING = ("kfp", "mlflow", "onnx", "optuna", "pyarrow", "pytest", "ray", "skl2onnx", "sklearn")
@@ -32,8 +31,7 @@ class Image:
 @pytest.fixture(params=["components", "serving"])
 def image(request: pytest.FixtureRequest) -> Image:
     name: str = request.param
-    reference = os.environ.get(f"{name.upper()}_IMAGE") or f"health-predict-{name}:local"
-    require_image(reference, ROOT / name / "Dockerfile", f"make image-{name}")
+    reference = built_image(name)
     inspected: dict[str, Any] = json.loads(docker("image", "inspect", reference))[0]
     not_there, entrypoint = (
         (TRAINING, ["python", "-m", "serving"]) if name == "serving" else (SERVING, None)

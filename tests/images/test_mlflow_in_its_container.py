@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
 import pytest
 import yaml
-from backends import Postgres, free_port
-from containers import ROOT, container, docker, require_image
+from backends import Postgres
+from containers import ROOT, built_image, container, docker, wait_until_ready
 from s3_access import S3_KEYS
+from serving_process import free_port
 
-IMAGE = os.environ.get("COMPONENTS_IMAGE") or "health-predict-components:local"
 DEPLOYMENT = ROOT / "manifests/base/mlflow/deployment.yaml"
-START_SECONDS = 180
 
 pytestmark = pytest.mark.image
 
@@ -30,7 +28,6 @@ class Served:
 @pytest.fixture
 def served(postgres: Postgres, s3_endpoint: str, bucket: str) -> Iterator[Served]:
     """Run the pod's container, with the memory and the disk that it may have."""
-    require_image(IMAGE, ROOT / "components" / "Dockerfile", "make image-components")
     pod = yaml.safe_load(DEPLOYMENT.read_text("utf-8"))["spec"]["template"]["spec"]
     (spec,) = pod["containers"]
     given = {entry["name"]: entry["value"] for entry in spec["env"] if "value" in entry}
@@ -42,9 +39,9 @@ def served(postgres: Postgres, s3_endpoint: str, bucket: str) -> Iterator[Served
     memory = spec["resources"]["limits"]["memory"].removesuffix("Mi")
     options = [f"--memory={memory}m", "--tmpfs=/tmp:size=512m"]
     options += [f"--env={name}={value}" for name, value in environment.items()]
-    with container(IMAGE, *command, options=tuple(options)) as name:
+    with container(built_image("components"), *command, options=tuple(options)) as name:
         url = f"http://127.0.0.1:{port}"
-        _wait(name, url)
+        wait_until_ready(name, f"{url}/health", 180)
         yield Served(name, url)
 
 
@@ -61,15 +58,3 @@ def test_it_keeps_artifacts_within_its_limits(served: Served) -> None:
     assert state == "false 0"
     uids = docker("exec", served.container, "python", "-c", "import os; print(os.getresuid())")
     assert uids == "(65532, 65532, 65532)"
-
-
-def _wait(name: str, url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and docker("ps", "--quiet", "--no-trunc").count(name):
-        try:
-            if httpx.get(f"{url}/health", timeout=5).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"the container did not become ready: {docker('logs', name)}")

@@ -6,7 +6,6 @@ MLflow on PostgreSQL, the S3 server and the cluster's API are those of the other
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from builders import random_rows
 from cluster_admin import SERVICE, Admin
 from cluster_release import SKELETON
 from container_cluster import ContainerController, Containers, Services
-from containers import ROOT, docker, require_image
+from containers import ROOT, built_image, docker
 from fake_kubernetes import ADMIN, FakeCluster, write_kubeconfig
 from s3_access import S3_KEYS
 
@@ -37,8 +36,6 @@ from components.settings import Settings
 from pipelines import cluster
 from pipelines.compile import compile_for_cluster
 
-COMPONENTS = os.environ.get("COMPONENTS_IMAGE") or "health-predict-components:local"
-SERVING = os.environ.get("SERVING_IMAGE") or "health-predict-serving:local"
 COHORT = "synthetic:rows=20000&seed=1"
 RUN_SECONDS = 900
 
@@ -54,6 +51,7 @@ class Stage:
     settings: Settings
     admin: Admin
     containers: Containers
+    image: str
     maps: Maps
     kubeconfig: str
     folder: Path
@@ -67,7 +65,7 @@ class Stage:
         kubeconfig = artifacts / "kubeconfig"
         kubeconfig.write_text(self.kubeconfig)
         own = {"HEALTH_PREDICT_RUN_ID": run_id, "KUBECONFIG": str(kubeconfig)}
-        pipeline = _compiled(self.folder, self.maps, own)
+        pipeline = _compiled(self.folder, self.image, self.maps, own)
         given = {"data_uri": COHORT, "data_sha256": "", "tune_trials": 4, **arguments}
         command = [sys.executable, str(ROOT / "tests" / "in_containers.py")]
         command += [str(pipeline), str(artifacts), json.dumps(given)]
@@ -78,20 +76,21 @@ class Stage:
 
 @pytest.fixture
 def stage(server_settings: SettingsFactory, s3_endpoint: str, tmp_path: Path) -> Iterator[Stage]:
-    for image, name in ((COMPONENTS, "components"), (SERVING, "serving")):
-        require_image(image, ROOT / name / "Dockerfile", f"make image-{name}")
+    components, serving = (built_image(name) for name in ("components", "serving"))
     fake = FakeCluster()
     admin = Admin(write_kubeconfig(tmp_path / "admin", fake.url, ADMIN))
     admin.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     admin.apply(SKELETON, "kubectl")
     settings = server_settings(deploy_target="kserve", state_dir="/tmp/health-predict")
     store = BundleStore(settings.bundle_store)
-    containers = Containers(SERVING, store, tmp_path / "models")
+    containers = Containers(serving, store, tmp_path / "models")
     services = Services(lambda name: containers.pods[name].port)
     controller = ContainerController(admin, containers)
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", fake.url, fake.account(RULES))
     maps = _config_maps(settings, services.url, s3_endpoint)
-    yield Stage(settings, admin, containers, maps, kubeconfig.read_text("utf-8"), tmp_path)
+    yield Stage(
+        settings, admin, containers, components, maps, kubeconfig.read_text("utf-8"), tmp_path
+    )
     controller.stop()
     for name in list(containers.pods):
         containers.stop(name)
@@ -140,14 +139,14 @@ def _config_maps(settings: Settings, services: str, s3_endpoint: str) -> Maps:
     }
 
 
-def _compiled(folder: Path, maps: Maps, own: dict[str, str]) -> Path:
+def _compiled(folder: Path, built: str, maps: Maps, own: dict[str, str]) -> Path:
     """Compile for a cluster, and give each task the environment that its pod would get there.
 
     The local runner reads no ConfigMap, Secret or field of a pod.
     """
-    digest = docker("image", "inspect", "--format", "{{.Id}}", COMPONENTS).removeprefix("sha256:")
+    digest = docker("image", "inspect", "--format", "{{.Id}}", built).removeprefix("sha256:")
     image = f"{COMPONENTS_IMAGE}:{digest}"
-    docker("tag", COMPONENTS, image)
+    docker("tag", built, image)
     builds = folder / "build.json"
     builds.write_text(json.dumps({"builds": [{"imageName": COMPONENTS_IMAGE, "tag": image}]}))
     path = folder / "pipeline.yaml"

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +10,10 @@ import httpx
 import numpy as np
 import pytest
 from builders import random_rows, tiny_bundle
-from containers import ROOT, container, docker, python, require_image
+from containers import built_image, container, docker, python, wait_until_ready
+from serving_process import free_port
 
 from components.registry.bundle import Bundle
-
-IMAGE = os.environ.get("SERVING_IMAGE") or "health-predict-serving:local"
-START_SECONDS = 120
 
 pytestmark = pytest.mark.image
 
@@ -28,11 +24,6 @@ class Served:
     client: httpx.Client
 
 
-@pytest.fixture(scope="module", autouse=True)
-def built() -> None:
-    require_image(IMAGE, ROOT / "serving" / "Dockerfile", "make image-serving")
-
-
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bundle]:
     directory = tmp_path_factory.mktemp("models") / "bundle"
@@ -40,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bundle]:
 
 
 @pytest.fixture(scope="module")
-def served(built: None, bundle: tuple[Path, Bundle]) -> Iterator[Served]:
+def served(bundle: tuple[Path, Bundle]) -> Iterator[Served]:
     """Yield a container that serves the tiny bundle to the tests that do not stop it."""
     with _serving(bundle[0]) as served:
         yield served
@@ -48,28 +39,15 @@ def served(built: None, bundle: tuple[Path, Bundle]) -> Iterator[Served]:
 
 @contextmanager
 def _serving(bundle: Path) -> Iterator[Served]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{(port := free_port())}"
     mount = ("--volume", f"{bundle}:/mnt/models:ro")
     arguments = ("--bundle", "/mnt/models", "--version", "7", "--port", str(port))
     with (
-        container(IMAGE, *arguments, options=mount) as name,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+        container(built_image("serving"), *arguments, options=mount) as name,
+        httpx.Client(base_url=url, trust_env=False) as client,
     ):
-        _wait_until_ready(name, client)
+        wait_until_ready(name, f"{url}/v2/models/readmission/ready", 120)
         yield Served(name, client)
-
-
-def _wait_until_ready(name: str, client: httpx.Client) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and docker("ps", "--quiet", "--no-trunc").count(name):
-        try:
-            if client.get("/v2/models/readmission/ready").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"the container did not become ready: {docker('logs', name)}")
 
 
 def test_a_sealed_container_becomes_ready_and_scores_as_offline(
@@ -100,6 +78,7 @@ def test_it_ends_soon_and_well_when_it_is_asked_to(bundle: tuple[Path, Bundle]) 
 
 def test_the_self_test_passes_without_a_network_and_sends_no_telemetry() -> None:
     sealed = ("--rm", "--read-only", "--network", "none")
-    done = docker("run", *sealed, IMAGE, "--self-test")
+    image = built_image("serving")
+    done = docker("run", *sealed, image, "--self-test")
     assert done.startswith("self-test: 8 golden rows")
-    assert python(IMAGE, "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])") == "1"
+    assert python(image, "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])") == "1"

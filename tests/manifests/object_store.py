@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from backends import free_port
+from backends import running, wait_until
 from manifests.rendered import MANIFESTS
+from serving_process import free_port
 
 SCRIPT = MANIFESTS / "components/seaweedfs/start.sh"
-START_SECONDS = 120
 USERS = ("mlflow", "steps", "serving")
 PORTS = (
     "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port",
@@ -41,27 +37,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     off = ("-s3.port.iceberg=0", "-s3.port.lance=0")
     command = ["sh", str(SCRIPT), "-ip.bind=127.0.0.1", *off]
     command += [f"-{name}={port}" for name, port in ports.items()]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
     try:
-        _wait(server, folder)
-        yield f"http://127.0.0.1:{ports['s3.port']}"
-    finally:
         # With what makes the buckets, which waits for ever for a server that did not start.
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        with running(command, folder / "log", env=environment) as server:
+            wait_until(server, folder / "log", (folder / "ready").exists, 120)
+            yield f"http://127.0.0.1:{ports['s3.port']}"
+    finally:
         for port in ports.values():
             for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 leftover.unlink()
-
-
-def _wait(server: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
-        with suppress(FileNotFoundError):
-            (folder / "ready").stat()
-            return
-        time.sleep(0.1)
-    pytest.fail(f"no buckets after {START_SECONDS} s: {(folder / 'log').read_text()[-2000:]}")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from backends import USER, Postgres, _running, _wait, free_port
+from backends import USER, Postgres, running, wait_until
 from manifests.object_store import KEYS
 from manifests.rendered import Body, named
+from serving_process import free_port
 
 DATABASE = "of_the_manifests"
 NAMES = ("mlflow", "mlflow.mlflow", "mlflow.mlflow.svc", "mlflow.mlflow.svc.cluster.local")
@@ -65,8 +66,10 @@ def served(
     url, folder = f"http://127.0.0.1:{port}", tmp_path / "working"
     folder.mkdir()
     postgres.execute(f"CREATE DATABASE {DATABASE}", "postgres")
-    with _running(command, tmp_path / "log", env=environment, cwd=folder) as server:
-        _wait(server, tmp_path / "log", lambda: httpx.get(f"{url}/health", timeout=5).is_success)
+    with running(command, tmp_path / "log", env=environment, cwd=folder) as server:
+        wait_until(
+            server, tmp_path / "log", lambda: httpx.get(f"{url}/health", timeout=5).is_success
+        )
         yield Served(url, folder)
     postgres.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)", "postgres")
 

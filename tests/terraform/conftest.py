@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from backends import running, wait_until
+from serving_process import free_port
 from terraform.stack import Account, Stack, missing
 
 SERVER = Path(__file__).with_name("aws_server.py")
 OVERRIDE = Path(__file__).with_name("moto_override.tf")
-START_SECONDS = 90
 
 
 @pytest.fixture(scope="session")
@@ -31,22 +28,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of an empty AWS account."""
-    if importlib.util.find_spec("moto") is None:
-        pytest.skip("moto is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("moto") / "log"
-    with log.open("w") as told:
-        server = subprocess.Popen(
-            [sys.executable, str(SERVER), str(port)], stdout=told, stderr=told
-        )
-    try:
-        _wait(url := f"http://127.0.0.1:{port}", server, log)
+    port, log = free_port(), tmp_path_factory.mktemp("moto") / "log"
+    url = f"http://127.0.0.1:{port}"
+    with running([sys.executable, SERVER, str(port)], log) as server:
+        wait_until(server, log, lambda: httpx.get(f"{url}/moto-api/", timeout=5).is_success, 90)
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +60,3 @@ def tools(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            httpx.get(f"{url}/moto-api/", timeout=5)
-            return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise AssertionError(f"moto did not start: {log.read_text()}")

@@ -83,10 +83,7 @@ class Live:
     @property
     def instead(self) -> str:
         """Say what is there in the place of what was asked for."""
-        serving = self.serving
-        roles = (("the canary", serving.canary), ("stable", serving.stable))
-        parts = [f"{role} is {named(found)}" for role, found in roles if found]
-        return f"; {', '.join(parts)}" if parts else "; nothing serves"
+        return f"; {self.serving.described or 'nothing serves'}"
 
     @property
     def status(self) -> Body:
@@ -117,11 +114,6 @@ class Live:
     def _spec(self) -> Body:
         found: Body = (self.body or {}).get("spec", {})
         return found
-
-
-def named(revision: Revision) -> str:
-    """Return a revision's name for a message."""
-    return f"version {revision.version}" if revision.version else revision.bundle_uri
 
 
 def _predictor(body: Body) -> Predictor:

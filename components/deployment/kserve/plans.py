@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from components.deployment.kserve import FIRST_RELEASE, MANAGER, manifest
 from components.deployment.kserve.change import Change
-from components.deployment.kserve.live import Live, Predictor, named
+from components.deployment.kserve.live import Live, Predictor
 from components.deployment.kserve.manifest import Body
 from components.deployment.target import Revision
 from components.errors import ConflictError, InputError, VerificationError
@@ -26,7 +26,7 @@ def started(live: Live, revision: Revision) -> Change | None:
         return _first(live, revision)
     if stable.revision.bundle_uri == revision.bundle_uri:
         raise InputError(
-            f"version {revision.version} has the bundle that {named(stable.revision)} serves "
+            f"version {revision.version} has the bundle that {stable.revision.named} serves "
             "already; KServe gives a predictor another name only with another model"
         )
     entry = manifest.canary(revision, _free_name(stable, revision), live.stable_model)

@@ -37,7 +37,7 @@ def refusal(error: Exception, host: str, what: str) -> HealthPredictError:
             "is it running, and does KUBECONFIG name the right one?"
         )
     status = _status(error)
-    said = one_line(Exception(status.get("message") or error.reason or "no reason given"))
+    said = one_line(status.get("message") or error.reason or "no reason given")
     if error.status == 409:
         return _conflict(status, what, said)
     return HealthPredictError(f"{what}: {_meaning(error.status, said, host)}")

@@ -126,4 +126,4 @@ def _events(api: Api, kind: str, name: str) -> str:
 def _said(found: Body) -> str:
     """Return the reason and the message of a state, a condition or an event, in one line."""
     both = [part for part in (found.get("reason"), found.get("message")) if part]
-    return one_line(Exception(": ".join(both)))
+    return one_line(": ".join(both))

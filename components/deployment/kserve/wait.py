@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from components.deployment.kserve.api import Api
-from components.deployment.kserve.live import Live, Predictor, named
+from components.deployment.kserve.live import Live, Predictor
 from components.deployment.kserve.rollout import (
     delay,
     failure,
@@ -60,7 +60,7 @@ class Wait:
         def look(live: Live) -> Missing:
             stable = _still(pick, live)
             if stable.name in live.canary_states:
-                return lambda: f"KServe still takes {named(stable.revision)} for the canary"
+                return lambda: f"KServe still takes {stable.revision.named} for the canary"
             return self._rollout(live, stable)
 
         self._until(look, seconds)
@@ -72,8 +72,8 @@ class Wait:
         if deployment and is_complete(deployment, predictor, max(1, least)):
             return None
         if deployment and (reason := failure(self._api, deployment, predictor)):
-            raise HealthPredictError(f"{named(predictor.revision)} cannot start: {reason}")
-        waits = f"{named(predictor.revision)} is not ready: "
+            raise HealthPredictError(f"{predictor.revision.named} cannot start: {reason}")
+        waits = f"{predictor.revision.named} is not ready: "
         return lambda: waits + delay(self._api, live, deployment, predictor)
 
     def _until(self, look: Callable[[Live], Missing], seconds: float) -> None:
@@ -87,7 +87,7 @@ class Wait:
 def _route(live: Live, canary: Predictor, percent: int) -> Missing:
     if live.percent != percent:
         raise ConflictError(
-            f"{named(canary.revision)} was given {percent} % of the requests, and somebody else "
+            f"{canary.revision.named} was given {percent} % of the requests, and somebody else "
             f"gave it {live.percent} % meanwhile"
         )
     state, blocked = live.canary_states.get(canary.name, {}), unmet(live.status, INGRESS)
@@ -95,7 +95,7 @@ def _route(live: Live, canary: Predictor, percent: int) -> Missing:
     if state.get("trafficPercent") == percent and is_ready:
         return None
     return lambda: (
-        f"KServe does not give {named(canary.revision)} {percent} % of the requests; it reports "
+        f"KServe does not give {canary.revision.named} {percent} % of the requests; it reports "
         f"{state or 'no state of the canary'}{blocked}"
     )
 

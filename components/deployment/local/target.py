@@ -205,12 +205,5 @@ def _of_model(endpoint: Endpoint, revision: Revision) -> Server | None:
 
 def _instead(endpoint: Endpoint | None) -> str:
     """Say what is there in the place of what was asked for."""
-    if endpoint is None:
-        return ""
-    serving = endpoint.serving
-    parts = [
-        f"{role} is version {found.version}"
-        for role, found in (("the canary", serving.canary), ("stable", serving.stable))
-        if found
-    ]
-    return f"; {', '.join(parts)}" if parts else ""
+    said = endpoint.serving.described if endpoint else ""
+    return f"; {said}" if said else ""
