@@ -26,8 +26,8 @@ import pytest
 from faultproxy import FaultProxy
 from s3_access import S3_KEYS, s3_client_of
 from s3fs import S3FileSystem  # type: ignore[import-untyped]
-from serving_process import free_port
 
+from components.deployment.local.ports import free_port
 from components.settings import Settings
 
 SettingsFactory = Callable[..., Settings]

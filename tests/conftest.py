@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from backends import (  # fixtures
     s3_proxy,
     server_settings,
 )
+from ports import free_ports
 from s3_access import S3_KEYS, s3_client_of
 
 from components.settings import Settings
@@ -97,7 +97,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve S3 from a folder with SeaweedFS, and return its URL."""
     folder = tmp_path_factory.mktemp("s3")
     names = [f"{name}.port{kind}" for name in S3_PORTS for kind in ("", ".grpc")]
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [
         str(Path(sys.executable).with_name("weed")),
         "mini",
@@ -148,15 +148,6 @@ def bucket(s3_client: Any) -> str:
     name = f"test-{uuid.uuid4().hex[:12]}"
     s3_client.create_bucket(Bucket=name)
     return name
-
-
-def _free_ports(number: int) -> list[int]:
-    """Take them all at once, so that no two are the same."""
-    with contextlib.ExitStack() as stack:
-        probes = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
-        ]
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def _wait_for_s3(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -13,9 +13,9 @@ import httpx
 from cluster_admin import Admin, Body
 from containers import docker
 from kserve_controller import Controller, Fault
-from serving_process import free_port
 
 from components.deployment.kserve.rollout import SOURCE
+from components.deployment.local.ports import free_port
 from components.deployment.local.server import is_ready
 from components.registry.store import BundleStore
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import httpx
 import pytest
 from builders import Row, tiny_bundle
 
+from components.deployment.local.ports import free_port
 from components.registry.bundle import Bundle
 
 ROOT = Path(__file__).parents[1]
@@ -48,12 +48,6 @@ def process(bundle: Path, port: int, log: Path, *more: str) -> Iterator[subproce
     finally:
         server.kill()
         server.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], client: httpx.Client, log: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,9 @@ from pathlib import Path
 
 import psutil
 from bench.serving_plan import HOST, Protocol, server_core
+from ports import free_ports
 
+from components.deployment.local.ports import free_port
 from components.registry import MODEL
 
 OURS = "this predictor"
@@ -83,30 +84,23 @@ def running(target: Target, log: Path) -> Iterator[Running]:
 
 
 def _ours(bundle: Path) -> Target:
-    rest, grpc = _free_ports(2)
+    rest, grpc = free_ports(2)
     where = ("--bundle", str(bundle), "--version", "1", "--port", str(rest))
     command = ("serving", *where, "--grpc-port", str(grpc))
     return Target(OURS, command, {Protocol.V1: rest, Protocol.V2: rest, Protocol.GRPC: grpc})
 
 
 def _constant() -> Target:
-    rest, grpc = _free_ports(2)
+    rest, grpc = free_ports(2)
     command = ("bench.serving_constant", str(rest), str(grpc))
     ports = {Protocol.V1: rest, Protocol.V2: rest, Protocol.GRPC: grpc}
     return Target(CONSTANT, command, ports)
 
 
 def _fastapi(pipeline: Path) -> Target:
-    (port,) = _free_ports(1)
+    port = free_port()
     command = ("bench.serving_fastapi", str(pipeline), str(port))
     return Target(FASTAPI, command, {Protocol.V1: port})
-
-
-def _free_ports(number: int) -> list[int]:
-    """Take them all at once, so that no two are the same."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(number)]
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

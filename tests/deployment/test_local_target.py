@@ -22,6 +22,7 @@ from components.deployment.target import Revision
 from components.errors import HealthPredictError, InputError, VerificationError
 
 READY_SECONDS = 60
+LOWEST_EPHEMERAL_PORT = 32768  # Linux; others begin higher
 
 
 def _revision(releases: Releases, seed: int) -> Revision:
@@ -169,6 +170,12 @@ def test_the_endpoint_listens_where_it_is_told(releases: Releases) -> None:
     target = LocalTarget(releases.settings.model_copy(update={"deploy_port": port}))
     target.serve(_revision(releases, 1), READY_SECONDS)
     assert _share(f"http://127.0.0.1:{port}", "1", 5) == 1
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_may_take() -> None:
+    found = {free_port() for _ in range(50)}
+    assert len(found) > 1
+    assert max(found) < LOWEST_EPHEMERAL_PORT
 
 
 def test_a_damaged_file_is_named(releases: Releases) -> None:

@@ -12,7 +12,8 @@ import yaml
 from backends import Postgres
 from containers import ROOT, built_image, container, docker, wait_until_ready
 from s3_access import S3_KEYS
-from serving_process import free_port
+
+from components.deployment.local.ports import free_port
 
 DEPLOYMENT = ROOT / "manifests/base/mlflow/deployment.yaml"
 

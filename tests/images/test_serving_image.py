@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from builders import random_rows, tiny_bundle
 from containers import built_image, container, docker, python, wait_until_ready
-from serving_process import free_port
 
+from components.deployment.local.ports import free_port
 from components.registry.bundle import Bundle
 
 pytestmark = pytest.mark.image

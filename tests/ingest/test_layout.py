@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import shutil
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from s3fs import S3FileSystem  # type: ignore[import-untyped]
 
+from components.deployment.local.ports import free_port
 from components.errors import InputError
 from components.ingest.layout import DataPrefix
 from components.ingest.source import fetch
@@ -155,8 +155,7 @@ def test_a_bucket_that_does_not_exist_is_one_line(file: Path) -> None:
 
 @pytest.mark.usefixtures("s3_client")
 def test_a_server_that_is_down_is_one_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert f"127.0.0.1:{port}" in unreachable(DataPrefix("s3://bucket/data"), file)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from components.deployment.local.ports import free_port
 from components.errors import InputError
 from components.ingest.source import SyntheticSpec, UnreachableError, digest, fetch
 from components.ingest.synthetic.drifts import Drift
@@ -248,8 +248,7 @@ def test_what_the_web_server_does_not_give_whole_is_unreachable(
 
 
 def test_a_refused_connection_is_unreachable(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     message = unreachable(f"http://127.0.0.1:{port}/data.csv", tmp_path)
     assert f"Cannot connect to host 127.0.0.1:{port}" in message
 
@@ -284,8 +283,7 @@ def test_a_bucket_that_does_not_exist_is_unreachable(tmp_path: Path) -> None:
 def test_an_s3_server_that_is_down_is_unreachable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert f"127.0.0.1:{port}" in unreachable("s3://bucket/data.csv", tmp_path)
@@ -319,8 +317,7 @@ def test_the_parts_of_a_known_checksum_need_no_second_download(
     tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fetch(prefix, tmp_path, PARTS_SHA256)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert fetch(prefix, tmp_path, PARTS_SHA256.upper()) == first

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from backends import running, wait_until
 from manifests.rendered import MANIFESTS
-from serving_process import free_port
+from ports import free_ports
 
 SCRIPT = MANIFESTS / "components/seaweedfs/start.sh"
 USERS = ("mlflow", "steps", "serving")
@@ -25,7 +25,7 @@ KEYS = {f"{user.upper()}_{part}": f"{user}-{part}" for user in USERS for part in
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start the script as the pod does, on other ports, and return its URL."""
     folder = tmp_path_factory.mktemp("seaweedfs")
-    ports = {name: free_port() for name in PORTS}
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     environment = KEYS | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(folder),

@@ -15,7 +15,8 @@ import pytest
 from backends import USER, Postgres, running, wait_until
 from manifests.object_store import KEYS
 from manifests.rendered import Body, named
-from serving_process import free_port
+
+from components.deployment.local.ports import free_port
 
 DATABASE = "of_the_manifests"
 NAMES = ("mlflow", "mlflow.mlflow", "mlflow.mlflow.svc", "mlflow.mlflow.svc.cluster.local")
@@ -28,7 +29,7 @@ class Served:
     folder: Path
 
     def status(self, host: str, path: str = ASK) -> int:
-        return httpx.get(f"{self.url}{path}", headers={"Host": host}, timeout=10).status_code
+        return httpx.get(f"{self.url}{path}", headers={"Host": host}, timeout=60).status_code
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_it_answers_by_every_name_and_by_no_other_and_writes_nothing(served: Ser
     # A probe asks by the pod's address.
     assert served.status("10.example:5000", "/health") == 200
     put = f"{served.url}/api/2.0/mlflow-artifacts/artifacts/a/b.txt"
-    answer = httpx.put(put, content=b"x", headers={"Host": "mlflow:5000"}, timeout=20)
+    answer = httpx.put(put, content=b"x", headers={"Host": "mlflow:5000"}, timeout=60)
     assert answer.status_code == 200, answer.text
     assert list(served.folder.iterdir()) == []
 

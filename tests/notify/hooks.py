@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from components.deployment.local.ports import free_port
 from components.notify.webhook import Patience
 
 SECRET = "T0SECRET/B0SECRET/x9Y8z7W6v5U4"
@@ -91,5 +92,4 @@ def webhook(*answers: Answer) -> Iterator[Hook]:
 
 def refusing() -> Hook:
     """Return a webhook that nothing listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return Hook(probe.getsockname()[1])
+    return Hook(free_port())

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from mlflow import MlflowClient
 from notify.hooks import SECRET, SHORT, Hook, refusing, status, webhook
 
 from components.deployment.local.endpoint import EndpointFile
+from components.deployment.local.ports import free_port
 from components.events import EVENTS_FILE, Report, step
 from components.notify.step import run
 from components.registry.models import Registry
@@ -48,8 +48,7 @@ def status_of(settings: Settings, mlflow_run: str) -> str:
 
 
 def unreachable() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"http://user:pass-word@127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://user:pass-word@127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize(

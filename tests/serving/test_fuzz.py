@@ -19,8 +19,9 @@ from fitted import fitted, training
 from keepalive import SECONDS, Answer, Request, answers
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from mutants import SECRET, SECRET_NUMBER
-from serving_process import EXPLAIN, INFER, PREDICT, Served, free_port, serving
+from serving_process import EXPLAIN, INFER, PREDICT, Served, serving
 
+from components.deployment.local.ports import free_port
 from components.ingest.synthetic import synthesise
 
 REQUESTS = {"predict": 34_000, "infer": 11_000, "binary": 5_000}

@@ -8,7 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from builders import random_rows, tiny_bundle
-from serving_process import INFER, PREDICT, START_SECONDS, free_port, inputs, process, serving
+from serving_process import INFER, PREDICT, START_SECONDS, inputs, process, serving
+
+from components.deployment.local.ports import free_port
 
 ROWS = 60
 

@@ -17,7 +17,9 @@ from builders import Row, random_rows, tiny_bundle
 from kserve import InferenceGRPCClient, InferInput, InferRequest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
-from serving_process import START_SECONDS, Served, free_port, inputs, process, serving
+from serving_process import START_SECONDS, Served, inputs, process, serving
+
+from components.deployment.local.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ from serving_process import (
     START_SECONDS,
     Served,
     assert_error,
-    free_port,
     inputs,
     process,
     serving,
 )
 
+from components.deployment.local.ports import free_port
 from components.errors import BundleError
 from serving.logs import JsonFormatter
 from serving.predictor import ReadmissionPredictor

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 from backends import running, wait_until
-from serving_process import free_port
 from terraform.stack import Account, Stack, missing
+
+from components.deployment.local.ports import free_port
 
 SERVER = Path(__file__).with_name("aws_server.py")
 OVERRIDE = Path(__file__).with_name("moto_override.tf")
