@@ -56,10 +56,13 @@ secrets() {
 	"$ROOT/manifests/generate-secrets" "$GIVEN"
 }
 
-chart() { # name, namespace, chart, version, folder of its values
+chart() { # name, namespace, chart, version, folder of its values, more options
 	helm upgrade --install "$1" "$3" --version "$4" --namespace "$2" --create-namespace \
-		--values "$ROOT/manifests/platform/$5/values.yaml" --wait --timeout 15m
+		--values "$ROOT/manifests/platform/$5/values.yaml" --wait --timeout 15m "${@:6}"
 }
+
+# Whether the overlay takes that folder of manifests/components.
+takes() { grep -q "^ *- .*/components/$1\$" "$GIVEN/kustomization.yaml"; }
 
 # skaffold.yaml lists the charts and their order, and waits for each and for the Deployments.
 platform() {
@@ -67,9 +70,15 @@ platform() {
 	skaffold run -m platform
 	# After cert-manager, which signs its certificate, and before the pods that need a role.
 	[[ $OVERLAY != ec2 ]] || chart pod-identity-webhook pod-identity "$POD_IDENTITY_CHART" "$POD_IDENTITY_VERSION" pod-identity
-	# Before the rules and monitors of the overlay, which are of its kinds.
-	! grep -q components/prometheus "$GIVEN/kustomization.yaml" ||
-		chart prometheus monitoring "$PROMETHEUS_CHART" "$PROMETHEUS_VERSION" prometheus
+	# Before what the overlay has of their kinds.
+	! takes prometheus || chart prometheus monitoring "$PROMETHEUS_CHART" "$PROMETHEUS_VERSION" prometheus
+	! takes kuberay || ray_operator
+}
+
+# Its rights are in the cluster's namespace, which therefore has to be there.
+ray_operator() {
+	kubectl apply --server-side -f "$ROOT/manifests/components/kuberay/namespace.yaml"
+	chart kuberay-operator kuberay "$KUBERAY_CHART" "$KUBERAY_VERSION" kuberay --repo "$KUBERAY_REPO"
 }
 
 # skaffold runs its tests with this shell's Docker, which has not what was built into Minikube's

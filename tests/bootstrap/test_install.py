@@ -99,6 +99,29 @@ def test_eks_gets_its_storage_first_and_needs_no_minikube(installing: Sandbox) -
     assert [line.split(" ")[3] for line in installing.calls("helm")] == ["prometheus"]
 
 
+def test_an_overlay_that_takes_a_ray_cluster_gets_its_operator(installing: Sandbox) -> None:
+    overlay = installing.tree / "manifests/overlays/minikube/kustomization.yaml"
+    entry = "components:\n  - ../../components/kuberay\n"
+    overlay.write_text(overlay.read_text().replace("components:\n", entry))
+    done = installing.run("install.sh")
+    assert done.returncode == 0, done.stderr
+    (line,) = installing.calls("helm")
+    known = versions()
+    assert line.startswith("helm upgrade --install kuberay-operator kuberay-operator --version ")
+    assert f" --version {known['KUBERAY_VERSION']} " in line
+    assert line.endswith(f" --repo {known['KUBERAY_REPO']}")
+    calls = installing.calls()
+    (namespace,) = [call for call in calls if call.endswith("components/kuberay/namespace.yaml")]
+    assert calls.index(namespace) < calls.index(line) < calls.index(skaffold("standing")[1])
+
+
+def test_a_component_that_is_commented_out_is_not_taken(installing: Sandbox) -> None:
+    overlay = installing.tree / "manifests/overlays/minikube/kustomization.yaml"
+    overlay.write_text(overlay.read_text() + "  # - ../../components/kuberay\n")
+    assert installing.run("install.sh").returncode == 0
+    assert installing.calls("helm") == []
+
+
 def test_again_is_the_same_and_changes_no_secret(installing: Sandbox) -> None:
     def secrets() -> dict[Path, str]:
         return {path: path.read_text() for path in installing.tree.rglob("secrets/*.env")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import jsonschema_rs
 import pytest
@@ -11,6 +12,16 @@ from manifests.rendered import MANIFESTS, OVERLAYS, ROOT, Body, smoke_job
 from manifests.schemas import SCHEMAS
 
 SCHEMA = SCHEMAS / "skaffold-v4beta14.json"
+REWRITTEN = {
+    "Pod",
+    "DaemonSet.apps",
+    "Deployment.apps",
+    "StatefulSet.apps",
+    "CronJob.batch",
+    "Job.batch",
+}
+"""Kinds of which skaffold rewrites every image if it is not told more (TransformAllowlist in its
+pkg/skaffold/kubernetes/manifest/visitor.go)."""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +78,36 @@ def test_the_runtimes_image_is_rewritten_and_the_endpoint_left_alone(
     assert runtime["image"] == [".spec.containers.*.image"]
     assert "labels" not in runtime
     assert not any(kind.startswith("InferenceService") for kind in allowed)
+
+
+def test_every_image_that_is_built_is_rewritten(docs: list[Body], modules: dict[str, Body]) -> None:
+    """By skaffold's reading of a path, in which ".*" stands for any element of a list."""
+    module = modules["readmission"]
+    allowed = {e["groupKind"]: e["image"] for e in module["resourceSelector"]["allow"]}
+    built = tuple(f"{artifact['image']}:" for artifact in module["build"]["artifacts"])
+    missed = []
+    for doc in docs:
+        kind = ".".join([doc["kind"], *doc["apiVersion"].split("/")[:-1]])
+        paths = allowed.get(kind, [".*"] if kind in REWRITTEN else [])
+        known = {path.replace(".*", "") for path in paths}
+        missed += [
+            f"{kind} {path}"
+            for path, image in images(doc)
+            if image.startswith(built) and ".*" not in paths and path not in known
+        ]
+    assert missed == []
+
+
+def images(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each field ``image`` with its path, without the indexes of lists."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from images(entry, path)
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            if key == "image" and isinstance(entry, str):
+                yield f"{path}.{key}", entry
+            yield from images(entry, f"{path}.{key}")
 
 
 def test_a_run_of_skaffold_restarts_nothing_that_did_not_change(modules: dict[str, Body]) -> None:
