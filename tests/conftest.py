@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,16 +13,18 @@ from typing import Any
 
 import httpx
 import pytest
-from backends import (  # fixtures
+from backends import (
     backend,
     mlflow_server,
     postgres,
     registry_proxy,
+    running,
     s3_proxy,
     server_settings,
+    wait_until,
 )
 from ports import free_ports
-from s3_access import S3_KEYS, s3_client_of
+from s3_access import S3_KEYS, remove_sockets, s3_client_of
 
 from components.settings import Settings
 
@@ -37,12 +36,11 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }
-S3_START_SECONDS = 60
 S3_PORTS = ("master", "volume", "filer", "s3", "admin")
 
 SettingsFactory = Callable[..., Settings]
 
-__all__ = [
+__all__ = [  # fixtures
     "backend", "mlflow_server", "postgres", "registry_proxy", "s3_proxy", "server_settings",
 ]  # fmt: skip
 
@@ -114,20 +112,13 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     (folder / "data").mkdir()
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            command, env=os.environ | S3_KEYS, stdout=log, stderr=subprocess.STDOUT
-        )
     url = f"http://127.0.0.1:{ports['s3.port']}"
     try:
-        _wait_for_s3(server, url, folder / "log")
-        yield url
+        with running(command, folder / "log", env=os.environ | S3_KEYS) as server:
+            wait_until(server, folder / "log", lambda: httpx.get(url, timeout=5).status_code > 0)
+            yield url
     finally:
-        server.kill()  # at once: asked to end, it may wait half a minute for its clients
-        server.wait()
-        for port in ports.values():
-            for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
-                leftover.unlink()
+        remove_sockets(ports.values())
 
 
 @pytest.fixture
@@ -148,13 +139,3 @@ def bucket(s3_client: Any) -> str:
     name = f"test-{uuid.uuid4().hex[:12]}"
     s3_client.create_bucket(Bucket=name)
     return name
-
-
-def _wait_for_s3(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + S3_START_SECONDS
-    while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):
-            httpx.get(url, timeout=5)
-            return
-        time.sleep(0.05)
-    pytest.fail(f"SeaweedFS did not become ready: {log.read_text(errors='replace')}")

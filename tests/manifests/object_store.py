@@ -11,6 +11,7 @@ import pytest
 from backends import running, wait_until
 from manifests.rendered import MANIFESTS
 from ports import free_ports
+from s3_access import remove_sockets
 
 SCRIPT = MANIFESTS / "components/seaweedfs/start.sh"
 USERS = ("mlflow", "steps", "serving")
@@ -43,6 +44,4 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             wait_until(server, folder / "log", (folder / "ready").exists, 120)
             yield f"http://127.0.0.1:{ports['s3.port']}"
     finally:
-        for port in ports.values():
-            for leftover in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
-                leftover.unlink()
+        remove_sockets(ports.values())
