@@ -98,6 +98,10 @@ bench-serving: venv ## Measure serving beside KServe's own floor and a FastAPI a
 bench-runtimes: venv ## Measure what scores encoded rows: microseconds a row of each runtime and family
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_runtimes.py $(if $(DATA),--data '$(DATA)') $(ARGS)
 
+.PHONY: pictures
+pictures: venv ## Take the README's pictures, of a run on the second batch: DATA as for run; needs chromium
+	@PYTHONPATH=tests $(BIN)/python tests/bench/pictures.py $(if $(DATA),--data '$(DATA)') $(ARGS)
+
 .PHONY: base-image
 base-image: ## Make BASE_IMAGE with debootstrap, where no image registry is reachable (root)
 	@cluster/images/base '$(BASE_IMAGE)'
