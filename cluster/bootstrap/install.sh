@@ -69,10 +69,18 @@ platform() {
 	[[ $OVERLAY != eks ]] || kubectl apply --server-side -k "$ROOT/manifests/overlays/eks/storage"
 	skaffold run -m platform
 	# After cert-manager, which signs its certificate, and before the pods that need a role.
-	[[ $OVERLAY != ec2 ]] || chart pod-identity-webhook pod-identity "$POD_IDENTITY_CHART" "$POD_IDENTITY_VERSION" pod-identity
+	[[ $OVERLAY != ec2 ]] || pod_identity
 	# Before what the overlay has of their kinds.
 	! takes prometheus || chart prometheus monitoring "$PROMETHEUS_CHART" "$PROMETHEUS_VERSION" prometheus
 	! takes kuberay || ray_operator
+}
+
+# It puts a region, by default another one, into the pods, where it counts more than that of a ConfigMap.
+pod_identity() {
+	local region
+	region=$(sed -n 's/^AWS_DEFAULT_REGION=//p' "$GIVEN/cloud/cloud.env")
+	chart pod-identity-webhook pod-identity "$POD_IDENTITY_CHART" "$POD_IDENTITY_VERSION" pod-identity \
+		--set "config.defaultAwsRegion=$region"
 }
 
 # Its rights are in the cluster's namespace, which therefore has to be there.

@@ -85,6 +85,7 @@ def test_ec2_has_roles_and_watchers_between_the_platform_and_the_product(
         known = versions()
         assert f" {known[f'{name}_CHART']} --version {known[f'{name}_VERSION']} " in line
         assert " --wait " in line
+    assert installing.calls("helm")[0].endswith(" --set config.defaultAwsRegion=x")
 
 
 def test_eks_gets_its_storage_first_and_needs_no_minikube(installing: Sandbox) -> None:

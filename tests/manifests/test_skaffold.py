@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
 import yaml
-from manifests.rendered import MANIFESTS, OVERLAYS, ROOT, Body, smoke_job
+from manifests.conftest import Render
+from manifests.rendered import MANIFESTS, OVERLAYS, ROOT, Body, label, smoke_job
 from manifests.schemas import SCHEMAS
 
 SCHEMA = SCHEMAS / "skaffold-v4beta14.json"
@@ -115,6 +117,32 @@ def test_a_run_of_skaffold_restarts_nothing_that_did_not_change(modules: dict[st
     allowed = {e["groupKind"]: e for e in modules["readmission"]["resourceSelector"]["allow"]}
     for kind in ("Deployment.apps", "StatefulSet.apps", "CronJob.batch"):
         assert allowed[kind]["labels"] == [".metadata.labels"]
+    (platform,) = modules["platform"]["resourceSelector"]["allow"]
+    assert platform == allowed["Deployment.apps"]
+
+
+def test_a_chart_that_changed_is_applied_again(modules: dict[str, Body]) -> None:
+    """Skaffold leaves out a remote chart that is there, in whatever state, if it is not told."""
+    helm = modules["platform"]["deploy"]["helm"]
+    assert all(release["upgradeOnChange"] for release in helm["releases"])
+    assert helm["flags"]["install"] == helm["flags"]["upgrade"] == ["--timeout=15m"]
+
+
+def test_the_end_of_the_inner_loop_deletes_no_data(
+    modules: dict[str, Body], render: Render, minikube: list[Body]
+) -> None:
+    """Skaffold deletes then what it deployed, and a namespace goes with all that is in it."""
+    (profile,) = (
+        profile
+        for profile in modules["readmission"]["profiles"]
+        if {"command": "dev"} in profile.get("activation", [])
+    )
+    (patch,) = profile["patches"]
+    assert (patch["op"], patch["path"]) == ("replace", "/manifests/kustomize/paths/0")
+    inner = {label(doc) for doc in render(Path(patch["value"]).name)}
+    kept = {"Namespace", "PersistentVolumeClaim", "StatefulSet", "InferenceService"}
+    assert inner == {label(doc) for doc in minikube if doc["kind"] not in kept}
+    assert kept == {doc["kind"] for doc in minikube} & kept
 
 
 def test_files_are_there(modules: dict[str, Body]) -> None:
