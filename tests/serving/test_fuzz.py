@@ -72,7 +72,10 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     with serving(folder, *options, bundle=made.bundle) as (served, _):
         port = served.client.base_url.port
         assert port is not None
-        yield Fuzzed(served, port, grpc_port)
+        found = Fuzzed(served, port, grpc_port)
+        # The question whether it is ready, which would else be counted with the first test's.
+        assert found.wait_until_logged(1) == 1
+        yield found
 
 
 def statuses(fuzzed: Fuzzed, requests: Iterator[Request]) -> Counter[tuple[str, int]]:
