@@ -12,6 +12,8 @@ locals {
     helm = "v3.19.1"
     # The newest with a known checksum; it knows skaffold/v4beta14, the version of skaffold.yaml.
     skaffold = "v2.24.0"
+    # Amazon Linux's own speaks an API that Minikube's Docker does not answer any more (1.43; 1.44).
+    buildx = "v0.36.1"
   }
   tool_checksums = {
     minikube = {
@@ -31,12 +33,17 @@ locals {
       # cashapp/hermit-packages, skaffold.hcl
       "v2.24.0" = "702344081860a587c57937cd55dfa2e70f124c05d6fb845319832ee23fd144a8"
     }
+    buildx = {
+      # cashapp/hermit-packages, docker-buildx.hcl
+      "v0.36.1" = "48af8a397ebd60178778bf63611dbcebe5f5e7a9be90eb9147b24b9587455778"
+    }
   }
   tool_urls = {
     minikube = "https://github.com/kubernetes/minikube/releases/download/${local.tool_versions.minikube}/minikube-linux-amd64"
     kubectl  = "https://dl.k8s.io/release/${local.tool_versions.kubectl}/bin/linux/amd64/kubectl"
     helm     = "https://get.helm.sh/helm-${local.tool_versions.helm}-linux-amd64.tar.gz"
     skaffold = "https://storage.googleapis.com/skaffold/releases/${local.tool_versions.skaffold}/skaffold-linux-amd64"
+    buildx   = "https://github.com/docker/buildx/releases/download/${local.tool_versions.buildx}/buildx-${local.tool_versions.buildx}.linux-amd64"
   }
   unknown_tools = [
     for name, version in local.tool_versions : "${name} ${version}"

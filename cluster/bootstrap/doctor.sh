@@ -38,6 +38,7 @@ tools() {
 		judge "tool $tool" "install it" command -v "$tool"
 	done
 	judge "Docker answers" "start it, and add $(id -un) to the group docker" docker version
+	judge "Docker's buildx" "install the plugin docker-buildx" docker buildx version
 }
 
 disk() {

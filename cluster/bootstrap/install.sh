@@ -29,6 +29,7 @@ check_tools() {
 	need kubectl helm skaffold docker git make "$PYTHON"
 	[[ $OVERLAY == eks ]] || need minikube
 	docker version >/dev/null 2>&1 || fail "Docker does not answer to $USER; start it, and add the user to the group docker"
+	docker buildx version >/dev/null 2>&1 || fail "Docker has no BuildKit; install its buildx plugin (docker-buildx), then run this again"
 	[[ $OVERLAY != eks || -n ${SKAFFOLD_DEFAULT_REPO:-} ]] ||
 		fail "SKAFFOLD_DEFAULT_REPO is not set; export the registry: terraform -chdir=cluster output -raw ecr_registry"
 }

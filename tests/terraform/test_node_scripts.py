@@ -41,6 +41,7 @@ def setup(tools: Tools, tmp_path: Path) -> Callable[[str], subprocess.CompletedP
             folder=folder,
             TOOLS=str(tmp_path / "tools"),
             TOOLS_DIR=str(tmp_path / "target"),
+            PLUGINS_DIR=str(tmp_path / "plugins"),
         )
 
     return run
@@ -73,6 +74,18 @@ def test_tools_are_installed_and_units_started(
     assert _calls(tmp_path / "bin", "systemctl")[-1] == (
         f"systemctl enable --now --no-block minikube.service {forwards}"
     )
+
+
+def test_buildx_is_where_docker_looks_for_it(
+    setup: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    binary = tmp_path / "buildx-v1.linux-amd64"
+    binary.write_text("buildx itself")
+    assert setup(_line("buildx", binary)).returncode == 0
+    installed = tmp_path / "plugins/docker-buildx"
+    assert installed.read_text() == "buildx itself"
+    assert installed.stat().st_mode & 0o777 == 0o755
+    assert list((tmp_path / "target").iterdir()) == []
 
 
 def test_a_changed_download_is_not_installed(
