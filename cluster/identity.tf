@@ -11,7 +11,7 @@ locals {
       account = "mlflow:mlflow"
       rights = [
         { Action = local.write, Resource = "${local.artifacts_arn}/mlflow/*" },
-        { Action = ["s3:ListBucket"], Resource = local.artifacts_arn, Condition = local.below["mlflow"] },
+        { Action = ["s3:ListBucket"], Resource = local.artifacts_arn, Condition = local.below_mlflow },
       ]
     }
     pipeline = {
@@ -30,14 +30,13 @@ locals {
       account = "serving:readmission"
       rights = [
         { Action = local.read, Resource = "${local.artifacts_arn}/bundles/*" },
-        { Action = ["s3:ListBucket"], Resource = local.artifacts_arn, Condition = local.below["bundles"] },
+        # KServe's initializer asks first whether the bucket is there (HeadBucket), which is this
+        # action without a prefix. Names, not contents.
+        { Action = ["s3:ListBucket"], Resource = local.artifacts_arn },
       ]
     }
   }
-  below = {
-    for prefix in ["mlflow", "bundles"] :
-    prefix => { StringLike = { "s3:prefix" = [prefix, "${prefix}/*"] } }
-  }
+  below_mlflow = { StringLike = { "s3:prefix" = ["mlflow", "mlflow/*"] } }
 }
 
 resource "aws_iam_role" "workload" {

@@ -64,7 +64,7 @@ run "serving_reads_bundles" {
   assert {
     condition = jsondecode(aws_iam_role_policy.workload["serving"].policy).Statement == [
       { Effect = "Allow", Action = ["s3:GetObject"], Resource = "arn:aws:s3:::artifacts/bundles/*" },
-      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = "arn:aws:s3:::artifacts", Condition = { StringLike = { "s3:prefix" = ["bundles", "bundles/*"] } } },
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = "arn:aws:s3:::artifacts" },
     ]
     error_message = "serving's rights are others"
   }
