@@ -1,20 +1,24 @@
 locals {
-  # The machine below the node fails: move it. The system on it hangs: restart it.
-  alarms = { recover = "StatusCheckFailed_System", reboot = "StatusCheckFailed_Instance" }
+  # The machine below the node fails: move it. The system on it hangs: restart it. A failed machine
+  # fails both checks; a minute apart, as AWS's guide says, for the two must not act at once.
+  alarms = {
+    recover = { metric = "StatusCheckFailed_System", minutes = 2 }
+    reboot  = { metric = "StatusCheckFailed_Instance", minutes = 3 }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "node" {
   for_each            = local.alarms
   alarm_name          = "${var.name}-node-${each.key}"
-  alarm_description   = "${each.value} for 3 minutes: ${each.key} the node"
+  alarm_description   = "${each.value.metric} for ${each.value.minutes} minutes: ${each.key} the node"
   namespace           = "AWS/EC2"
-  metric_name         = each.value
+  metric_name         = each.value.metric
   dimensions          = { InstanceId = aws_instance.node.id }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   period              = 60
-  evaluation_periods  = 3
+  evaluation_periods  = each.value.minutes
   alarm_actions       = ["arn:${data.aws_partition.this.partition}:automate:${var.region}:ec2:${each.key}"]
 }
 

@@ -17,24 +17,6 @@ resource "aws_iam_role_policy_attachment" "session_manager" {
   policy_arn = "arn:${data.aws_partition.this.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
 }
 
-resource "aws_iam_role_policy" "pull" {
-  count = var.pull_from_ecr ? 1 : 0
-  name  = "pull"
-  role  = aws_iam_role.node.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      # It knows no resource.
-      { Effect = "Allow", Action = "ecr:GetAuthorizationToken", Resource = "*" },
-      {
-        Effect   = "Allow"
-        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Resource = [for repository in aws_ecr_repository.this : repository.arn]
-      },
-    ]
-  })
-}
-
 resource "aws_iam_instance_profile" "node" {
   name = "${var.name}-node"
   role = aws_iam_role.node.name

@@ -79,12 +79,6 @@ variable "minikube_memory_mib" {
   }
 }
 
-variable "pull_from_ecr" {
-  description = "Whether the node may pull from the two ECR repositories; not needed where it builds the images."
-  type        = bool
-  default     = false
-}
-
 variable "keep_images" {
   description = "How many images each ECR repository keeps."
   type        = number

@@ -28,23 +28,8 @@ run "the_node_may_open_sessions_and_nothing_else" {
     condition = alltrue([
       aws_iam_role_policy_attachment.session_manager.policy_arn == "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
       aws_instance.node.iam_instance_profile == aws_iam_instance_profile.node.name,
-      length(aws_iam_role_policy.pull) == 0,
     ])
     error_message = "the node's role has more than Session Manager"
-  }
-}
-
-run "it_pulls_only_where_that_is_wanted" {
-  variables {
-    pull_from_ecr = true
-  }
-  assert {
-    condition = jsondecode(aws_iam_role_policy.pull[0].policy).Statement[1] == {
-      Effect   = "Allow"
-      Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-      Resource = [for repository in aws_ecr_repository.this : repository.arn]
-    }
-    error_message = "pulling is not held to the two repositories"
   }
 }
 
@@ -71,9 +56,9 @@ run "the_versions_are_those_of_the_platform" {
 
 run "it_recovers_by_itself" {
   assert {
-    condition = { for name, alarm in aws_cloudwatch_metric_alarm.node : name => [alarm.metric_name, one(alarm.alarm_actions)] } == {
-      recover = ["StatusCheckFailed_System", "arn:aws:automate:us-east-1:ec2:recover"]
-      reboot  = ["StatusCheckFailed_Instance", "arn:aws:automate:us-east-1:ec2:reboot"]
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.node : name => [alarm.metric_name, alarm.evaluation_periods, one(alarm.alarm_actions)] } == {
+      recover = ["StatusCheckFailed_System", 2, "arn:aws:automate:us-east-1:ec2:recover"]
+      reboot  = ["StatusCheckFailed_Instance", 3, "arn:aws:automate:us-east-1:ec2:reboot"]
     }
     error_message = "the alarms do not recover the node"
   }
