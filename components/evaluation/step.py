@@ -75,7 +75,7 @@ def run(
 
 
 def _record(tracking: Tracking, mlflow_run: str, page: Path, evaluation: Evaluation) -> None:
-    """Put metrics, report and decision on the MLflow run."""
+    """Put metrics, report and, for the step's good end, the decision on the MLflow run."""
     found = evaluation.candidate.to_json() | evaluation.new.bounds()
     found["latency_ms"] = evaluation.latency_ms
     tracking.log_metrics(mlflow_run, {f"test_{name}": value for name, value in found.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.deployment.release import VERIFICATION
 from components.notify.links import mlflow_links
 from components.notify.summary import Facts, Gate
+from components.registry.drift_log import DriftLog
 from components.registry.models import RUN_ID, Alias, Registry, Version
 from components.registry.tracking import RunRecord, Tracking
 from components.settings import Settings
@@ -19,12 +20,12 @@ def recorded(settings: Settings) -> Facts:
     Raises:
         Exception: the registry cannot be asked.
     """
-    run = Tracking(settings).record(settings.run_id)
-    version = _version(settings)
+    training, drift = Tracking(settings).record(settings.run_id), DriftLog(settings).of_this_run()
+    version, run = _version(settings), training or drift
     tags = run.tags if run else {}
     return Facts(
         message=_release_failure(version),
-        suspects=_suspects(run, version),
+        suspects=_suspects(drift, training, version),
         decision=_gate(tags.get("decision", "")),
         reasons=tuple(reason for reason in tags.get("reasons", "").split(_SEPARATOR) if reason),
         version=version.number if version else "",
@@ -44,6 +45,7 @@ def _version(settings: Settings) -> Version | None:
 
 
 def _gate(text: str) -> Gate:
+    # The drift step's "retrain" is no decision on a candidate.
     return Gate(text) if text in [*Gate] else Gate.NONE
 
 
@@ -52,11 +54,11 @@ def _release_failure(version: Version | None) -> str:
     return f"release {verification}" if verification.startswith(_FAILED) else ""
 
 
-def _suspects(run: RunRecord | None, version: Version | None) -> str:
+def _suspects(drift: RunRecord | None, training: RunRecord | None, version: Version | None) -> str:
     """Name the steps from the last one on that left a record."""
-    if run is None:
-        return "ingest, drift, features and tune"
-    if "decision" not in run.tags:
+    if training is None:
+        return "drift, features and tune" if drift else "ingest and drift"
+    if "decision" not in training.tags:
         return "tune and evaluate"
     if version is None:
         return "evaluate and register"

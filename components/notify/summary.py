@@ -28,6 +28,8 @@ class Gate(StrEnum):
     NONE = ""
 
 
+_STAYS = (Gate.REFUSE, Gate.KEEP)
+
 # The documented SUCCEEDED and CANCELLED come from kfp.local. The cluster's backend (2.17) passes on
 # the state of ML Metadata, which has its own words, and gives no error message
 # (backend/src/v2/driver/resolve.go).
@@ -130,7 +132,7 @@ def summarise(run_id: str, kfp_state: str, kfp_message: str, facts: Facts) -> Su
         kfp_message: KFP's own words on a failure, which name a step at most.
         facts: what the steps and the registry say.
     """
-    state = run_state(kfp_state, facts)
+    state = run_state(kfp_state, kfp_message, facts)
     if state is RunState.SUCCEEDED:
         good = replace(facts, failed_step="", message="", decision=facts.decision or Gate.KEEP)
         return Summary(run_id, state, good)
@@ -143,17 +145,20 @@ def summarise(run_id: str, kfp_state: str, kfp_message: str, facts: Facts) -> Su
     return Summary(run_id, state, replace(facts, message=why))
 
 
-def run_state(kfp_state: str, facts: Facts) -> RunState:
+def run_state(kfp_state: str, kfp_message: str, facts: Facts) -> RunState:
     """Translate KFP's final state.
 
-    When the gate refuses, the last task of the branch is skipped, and no step runs after it that
-    would end the branch in ML Metadata: the backend (2.17) then says ``RUNNING`` of a good end. It
-    says the same when a step was killed.
+    When production stays, tasks are skipped, and the backend (2.17) counts them as missing
+    (``UpdateDAGExecutionsState`` in backend/src/v2/metadata/client.go). It then says ``RUNNING`` of
+    a good end, and ``FAILED``, without a message, where a step went well only when it was tried
+    again. It says the same of a run whose step was killed or failed for good; but such a run has
+    no decision to leave production alone, which is the last thing that the last step records.
     """
-    known = _STATES.get(kfp_state)
-    if known is None and facts.decision is Gate.REFUSE and not facts.failed_step:
+    known = _STATES.get(kfp_state, RunState.UNKNOWN)
+    counted = known is RunState.UNKNOWN or (known is RunState.FAILED and not kfp_message)
+    if counted and facts.decision in _STAYS and not facts.failed_step:
         return RunState.SUCCEEDED
-    return known or RunState.UNKNOWN
+    return known
 
 
 def _joined(*texts: str) -> str:

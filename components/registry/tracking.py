@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from components.registry.client import RegistryClient
@@ -36,6 +36,11 @@ class RunRecord:
     experiment: str
     run: str
     tags: Mapping[str, str]
+
+    @classmethod
+    def of(cls, run: Run) -> RunRecord:
+        """Return the record of a run as MLflow's client gives it."""
+        return cls(str(run.info.experiment_id), str(run.info.run_id), run.data.tags)
 
 
 class Tracking:
@@ -90,10 +95,7 @@ class Tracking:
             max_results=1,
             order_by=["attributes.start_time DESC"],
         )
-        return next(
-            (RunRecord(str(r.info.experiment_id), str(r.info.run_id), r.data.tags) for r in found),
-            None,
-        )
+        return next((RunRecord.of(run) for run in found), None)
 
     def finish(self, run_id: str, *, succeeded: bool) -> None:
         """Close every open MLflow run of a pipeline run."""

@@ -55,7 +55,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[Body]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed")
     folder: Path = tmp_path_factory.mktemp("platform") / "pipelines"
-    shutil.copytree(MANIFESTS / "platform/pipelines", folder, ignore=shutil.ignore_patterns("*.env"))
+    ignore = shutil.ignore_patterns("*.env")
+    shutil.copytree(MANIFESTS / "platform/pipelines", folder, ignore=ignore)
     kustomization = folder / "kustomization.yaml"
     body: dict[str, Any] = yaml.safe_load(kustomization.read_text())
     assert len(body["resources"]) == 1

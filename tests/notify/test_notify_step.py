@@ -13,6 +13,7 @@ from components.deployment.local.endpoint import EndpointFile
 from components.deployment.local.ports import free_port
 from components.events import EVENTS_FILE, Report, step
 from components.notify.step import run
+from components.registry.drift_log import DriftLog, DriftRecord
 from components.registry.models import Registry
 from components.registry.tracking import Tracking
 from components.settings import Settings, load_settings
@@ -87,6 +88,40 @@ def test_a_refusal_is_read_from_the_registry(settings: Make, hook: Hook) -> None
     )
 
 
+def _drift(settings: Settings, *, retrain: bool) -> None:
+    record = DriftRecord(1, retrain, 0.1, "age", 0)
+    DriftLog(settings).add(record, {}, source="file:///data.csv", synthetic=True)
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "FAILED"])
+def test_that_no_drift_asked_for_a_candidate_is_read_from_the_registry(
+    settings: Make, state: str
+) -> None:
+    _drift(settings(), retrain=False)
+    _drift(settings(run_id="another-run"), retrain=True)
+    report = notified(settings(), state)
+    assert report.facts["state"] == "SUCCEEDED"
+    assert report.facts["decision"] == "keep"
+    assert report.facts["synthetic"] is True
+
+
+@pytest.mark.parametrize(("state", "ended"), [("RUNNING", "UNKNOWN"), ("FAILED", "FAILED")])
+def test_drift_that_asked_for_a_candidate_is_no_good_end(
+    settings: Make, state: str, ended: str
+) -> None:
+    _drift(settings(), retrain=True)
+    report = notified(settings(), state)
+    assert report.facts["state"] == ended
+    assert report.facts["message"].endswith("look at drift, features and tune")
+
+
+def test_drift_that_was_not_logged_to_its_end_is_no_decision(settings: Make) -> None:
+    client = MlflowClient(settings().tracking_uri)
+    tags = {"health_predict.run_id": "test-run", "decision": "keep"}
+    client.create_run(client.create_experiment("readmission-drift"), tags=tags)
+    assert notified(settings(), "RUNNING").facts["state"] == "UNKNOWN"
+
+
 def test_of_two_mlflow_runs_of_one_run_the_newer_one_counts(settings: Make) -> None:
     for decision in ("refuse", "promote"):
         made = Tracking(settings()).start("test-run", synthetic=False)
@@ -120,7 +155,7 @@ def test_without_a_message_the_steps_after_the_last_record_are_named(settings: M
     def message() -> str:
         return str(notified(settings(), "FAILED").facts["message"])
 
-    assert message() == "look at ingest, drift, features and tune"
+    assert message() == "look at ingest and drift"
     made = Tracking(settings()).start("test-run", synthetic=False)
     assert message() == "look at tune and evaluate"
     Tracking(settings()).tag(made, {"decision": "promote"})
@@ -252,7 +287,7 @@ def test_the_summary_is_one_line_of_the_log(
     settings: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notified(settings(), "FAILED", "Task exit-handler-1\nfailed.")
-    line = "test-run FAILED: Task exit-handler-1 failed; look at ingest, drift, features and tune"
+    line = "test-run FAILED: Task exit-handler-1 failed; look at ingest and drift"
     assert f"notify: {line}\n" in capsys.readouterr().out
 
 

@@ -31,19 +31,33 @@ def test_the_states_of_the_local_runner_and_of_the_cluster_are_understood(
     ("facts", "state"),
     [
         (Facts(decision=Gate.REFUSE), RunState.SUCCEEDED),
+        (Facts(decision=Gate.KEEP), RunState.SUCCEEDED),
         (Facts(decision=Gate.REFUSE, failed_step="evaluate"), RunState.UNKNOWN),
         (Facts(decision=Gate.PROMOTE), RunState.UNKNOWN),
         (Facts(), RunState.UNKNOWN),
     ],
 )
-def test_a_run_that_kubeflow_calls_running_ended_well_where_the_gate_refused(
+def test_a_run_that_kubeflow_calls_running_ended_well_where_production_was_to_stay(
     facts: Facts, state: RunState
 ) -> None:
     assert summarise("r", "RUNNING", "", facts).state is state
 
 
-def test_a_refusal_does_not_make_a_failed_run_a_good_one() -> None:
-    assert summarise("r", "FAILED", "", Facts(decision=Gate.REFUSE)).state is RunState.FAILED
+@pytest.mark.parametrize(
+    ("facts", "message", "state"),
+    [
+        (Facts(decision=Gate.REFUSE), "", RunState.SUCCEEDED),
+        (Facts(decision=Gate.KEEP), "", RunState.SUCCEEDED),
+        (Facts(decision=Gate.REFUSE), "Task exit-handler-1 failed.", RunState.FAILED),
+        (Facts(decision=Gate.REFUSE, failed_step="evaluate"), "", RunState.FAILED),
+        (Facts(decision=Gate.PROMOTE), "", RunState.FAILED),
+        (Facts(), "", RunState.FAILED),
+    ],
+)
+def test_a_step_that_failed_once_and_then_went_well_does_not_make_the_run_a_failed_one(
+    facts: Facts, message: str, state: RunState
+) -> None:
+    assert summarise("r", "FAILED", message, facts).state is state
 
 
 @pytest.mark.parametrize(
