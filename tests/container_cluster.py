@@ -78,7 +78,7 @@ class ContainerController(Controller):
         for name in set(self._containers.pods) - set(expected):
             self._containers.stop(name)
 
-    def _run_pods(self, name: str, found: Body, fault: Fault | None, is_settled: bool) -> bool:
+    def _run_pods(self, name: str, found: Body, fault: Fault | None, is_settled: bool) -> int:
         template = self._templates[name]
         # Before the first release there is nothing to fetch.
         has_model = SOURCE in template["metadata"]["annotations"]

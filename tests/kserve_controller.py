@@ -32,13 +32,15 @@ _HIDDEN = ("modelFormat", "kubectl.kubernetes.io/last-applied-configuration")
 class Fault:
     """Why a version's pods do not get ready: the pod's status, and its newest warning.
 
-    A fault without a container leaves the Deployment without a pod.
+    A fault without a container leaves the Deployment without a pod. One that is ``down`` takes the
+    pods that were there too.
     """
 
     container: Body = field(default_factory=dict)
     is_init: bool = False
     warning: tuple[str, str] = ("", "")
     conditions: list[Body] = field(default_factory=list)
+    is_down: bool = False
 
 
 class Controller:
@@ -97,7 +99,8 @@ class Controller:
             for entry, state in zip(canaries, states, strict=True)
             if state["ready"]
         )
-        is_ready = self._ensure(service, stable, max(pods - taken, 1) if taken else pods)
+        pods = max(pods - taken, 1) if taken else pods
+        is_ready = self._ensure(service, stable, pods) >= pods
         if not self.route_broken and is_ready:
             shares = [state["trafficPercent"] * state["ready"] for state in states]
             self._check_pods(dict(zip(names[1:], shares, strict=True)))
@@ -115,7 +118,7 @@ class Controller:
 
     def _canary(self, service: Body, stable: Body, entry: Body) -> Body:
         predictor = merged(stable, entry["predictor"])
-        ready = self._ensure(service, predictor, _pods(stable, entry))
+        ready = self._ensure(service, predictor, _pods(stable, entry)) > 0
         return {
             "name": predictor["name"],
             "ready": ready,
@@ -133,8 +136,8 @@ class Controller:
                 self._admin.delete(f"{PODS}/{name}-pod")
                 self._templates.pop(name, None)
 
-    def _ensure(self, service: Body, predictor: Body, pods: int) -> bool:
-        """Make or change a Deployment; return whether a pod of it is available."""
+    def _ensure(self, service: Body, predictor: Body, pods: int) -> int:
+        """Make or change a Deployment; return how many pods of it are available."""
         name, template = _deployment(predictor), _template(service, predictor)
         found = self._admin.get(f"{DEPLOYMENTS}/{name}")
         before, is_settled = self._templates.get(name), False
@@ -153,7 +156,7 @@ class Controller:
         version = template["metadata"]["annotations"].get(VERSION, "")
         return self._run_pods(name, found, self.faults.get(version), is_settled)
 
-    def _run_pods(self, name: str, found: Body, fault: Fault | None, is_settled: bool) -> bool:
+    def _run_pods(self, name: str, found: Body, fault: Fault | None, is_settled: bool) -> int:
         status, pods = found.get("status", {}), found["spec"]["replicas"]
         available = status.get("availableReplicas", 0)
         wanted: Body = {"observedGeneration": found["metadata"]["generation"], "replicas": pods}
@@ -162,6 +165,7 @@ class Controller:
             self._admin.delete(f"{PODS}/{name}-pod")
         if fault:
             self._sick.add(name)
+            available = 0 if fault.is_down else available
             if fault.container:
                 self._pod(name, found, fault)
             updated, wanted["conditions"] = pods, fault.conditions
@@ -174,7 +178,7 @@ class Controller:
         wanted["readyReplicas"] = wanted["availableReplicas"]
         if any(status.get(key, 0) != value for key, value in wanted.items()):
             self._admin.merge(f"{DEPLOYMENTS}/{name}/status", {"status": wanted}, "manager")
-        return bool(available)
+        return int(wanted["availableReplicas"])
 
     def _pod(self, name: str, deployment: Body, fault: Fault) -> None:
         pod, template = f"{name}-pod", deployment["spec"]["template"]
@@ -191,13 +195,21 @@ class Controller:
         self._admin.merge(f"{PODS}/{pod}/status", {"status": status})
 
     def _report(self, service: Body, states: list[Body], is_ready: bool) -> None:
-        truth = "True" if is_ready and not self.route_broken else "False"
-        said = "" if is_ready and not self.route_broken else "Predictor ingress not created"
-        ingress = {"type": "IngressReady", "status": truth, "message": said}
-        status = {"conditions": [ingress], "url": URL, "canaryStatuses": states or None}
+        # A route that is there stays ready, whether or not its weights are those of the spec.
+        is_routed = not self.route_broken and bool(self.weights)
+        conditions = [
+            _condition("PredictorReady", is_ready, "MinimumReplicasUnavailable"),
+            _condition("IngressReady", is_routed, "Predictor ingress not created"),
+        ]
+        status = {"conditions": conditions, "url": URL, "canaryStatuses": states or None}
         known = service.get("status", {})
         if any(known.get(key) != value for key, value in status.items()):
             self._admin.merge(f"{SERVICE}/status", {"status": status}, "manager")
+
+
+def _condition(kind: str, is_true: bool, reason: str) -> Body:
+    truth = {"status": "True"} if is_true else {"status": "False", "reason": reason}
+    return {"type": kind, **truth}
 
 
 def warn(admin: Admin, kind: str, name: str, reason: str, message: str) -> None:

@@ -187,6 +187,32 @@ def test_a_gateway_that_does_not_route_is_told(
         target.shift("2", 10)
 
 
+def test_a_canary_that_still_gets_requests_is_not_taken_away(
+    target: KServeTarget,
+    admin: Admin,
+    controller: Controller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While pods of the stable predictor are missing, KServe leaves the weights as they are."""
+    release(target, 1)
+    target.deploy(revision(2), TIMEOUT_S)
+    target.shift("2", 10)
+    controller.faults["1"] = Fault(is_down=True)
+
+    said = r"not give version 2 0 % .*; PredictorReady: Min"
+    with monkeypatch.context() as patched:
+        patched.setattr(kserve_target, "SETTLE_S", 0.3)
+        with pytest.raises(HealthPredictError, match=said):
+            target.withdraw("2")
+    assert controller.weights["readmission-v2-predictor"] == 10
+    assert deployment(admin, "v2")["status"]["availableReplicas"] == 1
+
+    del controller.faults["1"]
+    target.withdraw("2")
+    wait_until_gone(admin, "v2")
+    assert target.serving() == Serving(revision(1))
+
+
 def test_a_token_that_is_not_valid_is_named(
     cluster: Cluster, kubeconfig: Path, cluster_settings: Settings
 ) -> None:

@@ -17,7 +17,10 @@ from components.deployment.kserve.rollout import (
 from components.errors import ConflictError, HealthPredictError, VerificationError
 
 POLL_S = 1.0
-INGRESS = "IngressReady"
+ROUTE = ("PredictorReady", "IngressReady")
+"""While pods of the stable predictor are missing, KServe leaves the gateway's weights as they were,
+but reports the shares of the spec, and that the ingress is ready (``createRawTopLevelHTTPRoute`` in
+its httproute_reconciler.go)."""
 
 Pick = Callable[[Live], Predictor]
 """Returns the predictor that is waited for; raises when it is not there any more."""
@@ -41,11 +44,11 @@ class Wait:
         self._until(lambda live: self._rollout(live, _still(pick, live)), seconds)
 
     def routed(self, pick: Pick, percent: int, seconds: float) -> None:
-        """Wait until KServe gives a canary its share; at 0 % it need not be ready for that.
+        """Wait until KServe gives a canary its share; at 0 % the canary need not be ready.
 
         Raises:
             ConflictError: the canary was replaced or weighed by somebody else meanwhile.
-            HealthPredictError: the time is up.
+            HealthPredictError: the time is up, as when pods of the stable predictor are missing.
         """
         self._until(lambda live: _route(live, _still(pick, live), percent), seconds)
 
@@ -90,9 +93,9 @@ def _route(live: Live, canary: Predictor, percent: int) -> Missing:
             f"{canary.revision.named} was given {percent} % of the requests, and somebody else "
             f"gave it {live.percent} % meanwhile"
         )
-    state, blocked = live.canary_states.get(canary.name, {}), unmet(live.status, INGRESS)
-    is_ready = percent == 0 or (state.get("ready") and not blocked)
-    if state.get("trafficPercent") == percent and is_ready:
+    state, blocked = live.canary_states.get(canary.name, {}), unmet(live.status, *ROUTE)
+    is_ready = percent == 0 or state.get("ready")
+    if state.get("trafficPercent") == percent and is_ready and not blocked:
         return None
     return lambda: (
         f"KServe does not give {canary.revision.named} {percent} % of the requests; it reports "
