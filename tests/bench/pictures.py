@@ -37,9 +37,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state = ["--state", str(folder / "state")]
-        for batch in ("0", "1"):
-            subprocess.run([cli, "run", *state, "--batch", batch, *sys.argv[1:]], check=True)
-        subprocess.run([cli, "stop", *state], check=True)
+        try:
+            for batch in ("0", "1"):
+                subprocess.run([cli, "run", *state, "--batch", batch, *sys.argv[1:]], check=True)
+        finally:
+            subprocess.run([cli, "stop", *state], check=True)
         newest = State(folder / "state").runs()[-1].path
         for report, (picture, height) in REPORTS.items():
             page = folder / report
