@@ -10,6 +10,8 @@ import pytest
 import yaml
 from manifests.rendered import MANIFESTS, Body, generate_secrets, kustomize, named
 
+from pipelines.cluster import SERVICE_ACCOUNT
+
 NAMESPACE = "kubeflow"
 # The objects that the patches name, as env/platform-agnostic of Kubeflow Pipelines 2.17.0 has them.
 SHIPPED = """\
@@ -25,6 +27,19 @@ spec:
         - name: mysql
           image: mysql:8.4
           env: [{name: MYSQL_ALLOW_EMPTY_PASSWORD, value: "true"}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ml-pipeline}
+spec:
+  selector: {matchLabels: {app: ml-pipeline}}
+  template:
+    metadata: {labels: {app: ml-pipeline}}
+    spec:
+      containers:
+        - name: ml-pipeline-api-server
+          image: ghcr.io/kubeflow/kfp-api-server:2.17.0
+          env: [{name: DBCONFIG_CONMAXLIFETIME, value: 120s}]
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -73,6 +88,16 @@ def test_a_step_that_fails_is_tried_again_as_often_as_it_says(rendered: list[Bod
     assert spec["templateDefaults"]["retryStrategy"] == {"limit": "0", "retryPolicy": "Always"}
     assert spec["ttlStrategy"]["secondsAfterCompletion"] == 3600
     assert config["executor"] == "imagePullPolicy: IfNotPresent\n"
+
+
+def test_a_run_of_the_dashboard_has_the_steps_service_account(rendered: list[Body]) -> None:
+    """KFP reads it as ``common.DefaultPipelineRunnerServiceAccountFlag``, by viper."""
+    pod = named(rendered, "Deployment", "ml-pipeline", NAMESPACE)["spec"]["template"]["spec"]
+    found = {given["name"]: given["value"] for given in pod["containers"][0]["env"]}
+    assert found == {
+        "DEFAULTPIPELINERUNNERSERVICEACCOUNT": SERVICE_ACCOUNT,
+        "DBCONFIG_CONMAXLIFETIME": "120s",
+    }
 
 
 def test_the_database_has_a_password(rendered: list[Body]) -> None:
