@@ -58,7 +58,8 @@ def schedule(
             experiment(client, version),
             name,
             cron_expression=cron,
-            # A batch is trained on once: neither beside another run nor again for a missed time.
+            # Neither beside another run, nor once for every time that was missed; the last of these
+            # is made up for.
             max_concurrency=1,
             no_catchup=True,
             params=arguments,
@@ -67,7 +68,7 @@ def schedule(
             service_account=SERVICE_ACCOUNT,
         )
         for recurring in before:
-            client.delete_recurring_run(recurring)
+            _delete(client, recurring)
     return str(made.recurring_run_id)
 
 
@@ -80,8 +81,19 @@ def unschedule(client: Client, host: str, name: str) -> int:
     with asked(host, f"deleting the schedule {name}"):
         found = _found(client, name)
         for recurring in found:
-            client.delete_recurring_run(recurring)
+            _delete(client, recurring)
         return len(found)
+
+
+def _delete(client: Client, recurring: str) -> None:
+    """Delete a recurring run and let what it started go on to its end.
+
+    kfp's client leaves the policy out, and Kubernetes then deletes a run that is in progress: its
+    exit handler would not run, and a canary would stay.
+    """
+    client.recurring_runs.recurring_run_service_delete_recurring_run(
+        recurring_run_id=recurring, propagation_policy="ORPHAN"
+    )
 
 
 def _found(client: Client, name: str) -> list[str]:

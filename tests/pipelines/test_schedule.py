@@ -27,6 +27,8 @@ def test_a_schedule_takes_the_place_of_the_one_before(published: FakeKubeflow, c
     assert call("schedule", *cron).code == 0
     (second,) = published.recurring
     assert second.recurring_run_id != first.recurring_run_id
+    (deleted,) = published.sent("DELETE", f"recurringruns/{first.recurring_run_id}")
+    assert deleted.query == {"propagation_policy": "ORPHAN"}
 
 
 def test_a_schedule_that_is_refused_leaves_the_one_before(
@@ -44,8 +46,11 @@ def test_a_schedule_is_deleted_and_a_missing_one_is_no_error(
     published: FakeKubeflow, call: Call
 ) -> None:
     call("schedule", "--cron", "0 3 * * 1", "--host", published.url)
+    (made,) = published.recurring
     assert "schedule deleted" in call("schedule", "--delete", "--host", published.url).out
     assert published.recurring == []
+    (deleted,) = published.sent("DELETE", f"recurringruns/{made.recurring_run_id}")
+    assert deleted.query == {"propagation_policy": "ORPHAN"}
     assert "had no schedule" in call("schedule", "--delete", "--host", published.url).out
 
 
