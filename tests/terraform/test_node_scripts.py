@@ -12,7 +12,10 @@ import pytest
 from terraform.stack import NODE
 
 Tools = Callable[..., Path]
-IMAGES = 'for n in 8 7 6 5 4 3 2 1; do echo "${@: -1}:$n"; done; echo "${@: -1}:<none>"'
+IMAGES = """
+for n in 8 7 6 5 4 3 2 1; do for t in $n x$n; do echo "id$n ${@: -1}:$t"; done; done
+echo "id0 ${@: -1}:<none>"
+"""
 
 
 def _run(
@@ -136,7 +139,11 @@ def test_a_forward_knows_three_names(tools: Tools) -> None:
 
 @pytest.fixture
 def docker(tools: Tools) -> Path:
-    """Return stand-ins of a cluster whose Docker has eight tags of each image, one of them used."""
+    """Return stand-ins of a cluster whose Docker has eight images of each sort, with two tags each.
+
+    One is used by a container, one by a schedule.
+    """
+    tools("kubectl", "echo 'image: health-predict-components:x3'")
     tools("minikube", "echo 'export DOCKER_HOST=tcp://127.0.0.1:1'")
     tools("df", "printf 'Use%%\\n %s%%\\n' \"${USED:-41}\"")
     act = f'case "$1 $2" in "image ls") {IMAGES} ;; "image rm") [[ $3 != *serving:2 ]] ;; esac'
@@ -147,14 +154,28 @@ def test_pruning_keeps_the_last_tags_and_what_is_used(docker: Path) -> None:
     done = _run("prune", folder=docker)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
+        "kept health-predict-components:x3: a schedule runs it",
         "kept health-predict-serving:2: it is in use",
         "the disk is 41 % full",
     ]
     removed = [call.split()[-1] for call in _calls(docker, "docker") if " rm " in call]
-    assert removed == [
-        f"health-predict-{name}:{tag}" for name in ("components", "serving") for tag in (3, 2, 1)
+    asked = [
+        f"health-predict-{name}:{tag}"
+        for name in ("components", "serving")
+        for tag in ("3", "x3", "2", "x2", "1", "x1")
     ]
+    assert removed == [image for image in asked if image != "health-predict-components:x3"]
     assert "docker image prune --force" in _calls(docker, "docker")
+
+
+def test_no_image_goes_while_the_schedules_are_not_known(tools: Tools, docker: Path) -> None:
+    tools("kubectl", "exit 1")
+    done = _run("prune", folder=docker)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == (
+        "kept all images: the cluster does not say what its schedules run"
+    )
+    assert not [call for call in _calls(docker, "docker") if " rm " in call]
 
 
 def test_a_full_disk_is_a_failed_unit(docker: Path) -> None:
