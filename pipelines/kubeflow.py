@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +22,9 @@ from components.errors import HealthPredictError, InputError, one_line, root_cau
 HOST = "HEALTH_PREDICT_KFP_HOST"
 PAGES = "HEALTH_PREDICT_KFP_URL"
 FORWARD = "kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80"
+
+TIMEOUTS_S = (10.0, 30.0)
+"""To connect, and to wait for a part of an answer; the client tries four times."""
 
 _API = "ml-pipeline"
 _TIMEOUT_S = 10.0
@@ -54,7 +58,9 @@ def connect(host: str) -> Client:
     with asked(host, "connecting"), warnings.catch_warnings():
         # It says of every server that it wants version 2.
         warnings.simplefilter("ignore", FutureWarning)
-        return Client(host=host)
+        client = Client(host=host)
+    _hold_to_time(client)
+    return client
 
 
 def run_page(host: str, run_id: str) -> str:
@@ -86,6 +92,17 @@ def asked(host: str, doing: str) -> Iterator[None]:
         raise KubeflowError(f"{host}: {doing}: {root_cause(error)}; {_again(host)}") from error
     except ValueError as error:  # the client's own checks of what the server holds
         raise KubeflowError(f"{host}: {doing}: {one_line(error)}") from error
+
+
+def _hold_to_time(client: Client) -> None:
+    """Let no request wait for ever: the client sets no limit, and a forwarded port can hang."""
+    shared = client.pipelines.api_client
+    call = shared.call_api
+
+    def timed(*arguments: Any, **named: Any) -> Any:
+        return call(*arguments, **{**named, "_request_timeout": TIMEOUTS_S})
+
+    shared.call_api = timed
 
 
 def _check_answers(host: str) -> None:

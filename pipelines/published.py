@@ -15,13 +15,23 @@ from pipelines.package import Package
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A version of a pipeline in Kubeflow Pipelines; ``new`` when it was just uploaded."""
+    """A version of a pipeline in Kubeflow Pipelines.
+
+    Attributes:
+        pipeline: its name.
+        pipeline_id: its id.
+        version_id: id of the version.
+        version: its name.
+        new: whether it was just uploaded.
+        newest: name of the newest version, which is taken where none is named; empty for this one.
+    """
 
     pipeline: str
     pipeline_id: str
     version_id: str
     version: str
     new: bool = False
+    newest: str = ""
 
 
 def publish(client: Client, host: str, package: Package) -> Published:
@@ -33,7 +43,10 @@ def publish(client: Client, host: str, package: Package) -> Published:
     with asked(host, f"publishing {package.version}"):
         pipeline_id = client.get_pipeline_id(package.name) or _create_pipeline(client, package)
         if found := _version(client, pipeline_id, package.version):
-            return Published(package.name, pipeline_id, found.pipeline_version_id, package.version)
+            last = _version(client, pipeline_id, "")
+            newest = last.display_name if last and last != found else ""
+            found_id = found.pipeline_version_id
+            return Published(package.name, pipeline_id, found_id, package.version, newest=newest)
         made = client.upload_pipeline_version(
             str(package.path),
             package.version,

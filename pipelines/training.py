@@ -52,7 +52,7 @@ def training(
 
     Args:
         data_uri: raw encounters: a path, https://, s3:// or synthetic:rows=N&seed=S.
-        data_sha256: expected checksum of the file; empty when unknown.
+        data_sha256: checksum that the file must have; with another data_uri its own, or empty.
         data_batch: 0 for the initial training, or the newest batch to train on, 1 to 5.
         data_max_quarantine: largest share of rows that may be set aside for breaking a rule.
         target: any (readmitted at all) or within_30_days.

@@ -41,7 +41,7 @@ class FakeKubeflow:
 
     Attributes:
         states: of the next looks at a run, with those of its tasks; the last one stays.
-        failures: of the next requests, as status and body.
+        failures: of the next requests, as status and body; status 0 never answers.
         health: what the dashboard adds to the API's own health.
     """
 
@@ -55,6 +55,7 @@ class FakeKubeflow:
     failures: list[tuple[int, str]] = field(default_factory=list)
     health: dict[str, bool] = field(default_factory=dict)
     url: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
     _ticks: Iterator[int] = field(default_factory=itertools.count)
 
     def sent(self, method: str, path: str) -> list[Asked]:
@@ -191,6 +192,9 @@ def fake_kubeflow() -> Iterator[FakeKubeflow]:
             except Refused as error:
                 status = error.status
                 text = json.dumps({"error": error.message, "code": 3, "message": error.message})
+            if not status:
+                fake.ended.wait()
+                return
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text.encode())))
@@ -209,5 +213,6 @@ def fake_kubeflow() -> Iterator[FakeKubeflow]:
         try:
             yield fake
         finally:
+            fake.ended.set()
             server.shutdown()
             thread.join()

@@ -37,7 +37,12 @@ def publish(
     ] = Path("pipeline.yaml"),
     output: Annotated[
         Path | None,
-        typer.Option("--output-dir", "-o", help="Write manifests for kubectl apply -f instead."),
+        typer.Option(
+            "--output-dir",
+            "-o",
+            help="Write manifests instead, for a Kubeflow Pipelines that keeps pipelines in "
+            "Kubernetes; the one of manifests/platform does not.",
+        ),
     ] = None,
     namespace: Annotated[str, typer.Option(help="Of the manifests.")] = "kubeflow",
     host: HostOption = "",
@@ -54,6 +59,11 @@ def publish(
 
     found = upload(connect(host), host, package)
     typer.echo(f"{found.version}: {'published' if found.new else 'was there already'}")
+    if found.newest:
+        typer.echo(
+            f"{found.newest} is newer, and taken where none is named; with submit and schedule: "
+            f"--version {found.version}"
+        )
 
 
 def submit(

@@ -6,6 +6,8 @@ import pytest
 from calling import Call
 from fake_kubeflow import FakeKubeflow
 
+from pipelines import kubeflow as api
+
 
 @pytest.mark.parametrize(
     ("answer", "said"),
@@ -23,6 +25,17 @@ def test_what_the_api_refuses_is_one_line(
     assert done.code == 1
     assert done.error.startswith(f"error: {kubeflow.url}: ")
     assert said in done.error
+
+
+def test_an_api_that_hangs_is_given_up(
+    kubeflow: FakeKubeflow, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "TIMEOUTS_S", (5.0, 0.1))
+    kubeflow.failures = [(0, "")] * 4
+    done = call("runs", "--host", kubeflow.url)
+    assert done.code == 1
+    assert f"error: {kubeflow.url}: listing the runs: " in done.error
+    assert "timed out; is it forwarded? kubectl" in done.error
 
 
 @pytest.mark.parametrize(

@@ -93,10 +93,16 @@ def test_an_upload_makes_the_pipeline_once_and_each_version_once(
     text = package.read_text("utf-8")
     changed.write_text(text.replace("defaultValue: 24.0", "defaultValue: 25.0"), "utf-8")
     assert call("publish", str(changed), *host).out.endswith(": published\n")
+    newest = Package.read(changed).version
+    assert call("publish", str(package), *host).out.splitlines() == [
+        f"{version}: was there already",
+        f"{newest} is newer, and taken where none is named; with submit and schedule: "
+        f"--version {version}",
+    ]
     assert [p.display_name for p in kubeflow.pipelines] == [PIPELINE]
     assert len(kubeflow.sent("POST", "pipelines")) == 1
     names = [a.query["name"] for a in kubeflow.sent("POST", "pipelines/upload_version")]
-    assert names == [version, Package.read(changed).version]
+    assert names == [version, newest]
 
 
 def test_an_upload_holds_the_pipeline_the_platform_and_the_help(
