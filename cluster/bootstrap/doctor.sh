@@ -65,7 +65,8 @@ ports() {
 	gateway=$(gateway_service)
 	port 5000 mlflow /health "kubectl -n mlflow port-forward svc/mlflow 5000:5000"
 	port 8080 dashboard /apis/v2beta1/healthz "kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80"
-	port 8081 endpoint /v2/health/live "kubectl -n envoy-gateway-system port-forward svc/${gateway:-NONE-YET} 8081:80"
+	# Without a model there is no route, and whoever forwards the port gets an error.
+	[[ -z $model ]] || port 8081 endpoint /v2/health/live "kubectl -n envoy-gateway-system port-forward svc/${gateway:-NONE-YET} 8081:80"
 }
 
 port() { # number, who, path, how to forward it

@@ -131,9 +131,11 @@ def test_a_missing_tool_is_named(healthy: Sandbox) -> None:
 
 def test_before_the_first_release_the_endpoints_pods_are_not_missed(healthy: Sandbox) -> None:
     healthy.environment |= {"MODEL": "", "POD": "serving readmission-predictor-1 Running"}
+    healthy.fake("curl", 'case "$*" in */v2/*) exit 22 ;; esac')
     done = healthy.run("doctor.sh")
     assert done.returncode == 0, done.stdout
     assert "nothing is released yet" in done.stdout
+    assert "8081" not in done.stdout
 
 
 def test_a_port_that_nobody_forwards_says_how(healthy: Sandbox) -> None:
