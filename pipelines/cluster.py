@@ -63,12 +63,14 @@ class Pod:
 
 # A step's imports take 0.2 to 0.45 GiB, ten million rows 0.8 GiB in ingest, and a search on 100,000
 # rows 1.7 GiB with two trials at once. Ray's object store takes twice the encoded rows of /dev/shm.
+# The cores that are promised are few, for all of it to find room on four; a step may use more while
+# nobody else does, and the model servers come before it.
 PODS: Mapping[str, Pod] = {
-    "ingest": Pod(("500m", 2), "2Gi", "20Gi", 60, store=True),
-    "drift": Pod(("500m", 2), "2Gi", "2Gi", 30, store=True),
-    "train": Pod(("1", 4), "4Gi", "10Gi", 240, shared_memory="1Gi"),
-    "evaluate": Pod(("500m", 2), "2Gi", "2Gi", 60, store=True),
-    "release": Pod(("250m", 1), "1Gi", "2Gi", 60, store=True),
+    "ingest": Pod(("200m", 2), "2Gi", "20Gi", 60, store=True),
+    "drift": Pod(("200m", 2), "2Gi", "2Gi", 30, store=True),
+    "train": Pod(("400m", 4), "4Gi", "10Gi", 240, shared_memory="1Gi"),
+    "evaluate": Pod(("200m", 2), "2Gi", "2Gi", 60, store=True),
+    "release": Pod(("200m", 1), "1Gi", "2Gi", 60, store=True),
     "notify": Pod(("100m", 1), "512Mi", "256Mi", 10, retries=0),
 }
 
