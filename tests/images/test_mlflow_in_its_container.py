@@ -30,7 +30,7 @@ class Served:
 def served(postgres: Postgres, s3_endpoint: str, bucket: str) -> Iterator[Served]:
     """Run the pod's container, with the memory and the disk that it may have."""
     pod = yaml.safe_load(DEPLOYMENT.read_text("utf-8"))["spec"]["template"]["spec"]
-    (spec,) = pod["containers"]
+    (spec,), (migrate,) = pod["containers"], pod["initContainers"]
     given = {entry["name"]: entry["value"] for entry in spec["env"] if "value" in entry}
     place = {"MLFLOW_S3_ENDPOINT_URL": s3_endpoint, "AWS_DEFAULT_REGION": "us-east-1", **S3_KEYS}
     environment = given | place | {"MLFLOW_BACKEND_STORE_URI": postgres.uri}
@@ -40,6 +40,8 @@ def served(postgres: Postgres, s3_endpoint: str, bucket: str) -> Iterator[Served
     memory = spec["resources"]["limits"]["memory"].removesuffix("Mi")
     options = [f"--memory={memory}m", "--tmpfs=/tmp:size=512m"]
     options += [f"--env={name}={value}" for name, value in environment.items()]
+    once = ("run", "--rm", "--read-only", "--network=host", *options)
+    docker(*once, built_image("components"), *migrate["command"])
     with container(built_image("components"), *command, options=tuple(options)) as name:
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(name, f"{url}/health", 180)

@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import alembic.command
 import httpx
 import pytest
+from alembic.script import ScriptDirectory
 from backends import USER, Postgres, running, wait_until
 from manifests.object_store import KEYS
-from manifests.rendered import Body, named
+from manifests.rendered import Body, containers, named
+from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils
+from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 
 from components.deployment.local.ports import free_port
 
@@ -41,11 +46,11 @@ def served(
 ) -> Iterator[Served]:
     """Run what the pod runs, in an empty folder and on another port and loopback.
 
-    On a database of its own, whose tables it makes, and the object store with its own key.
+    On a database of its own, whose tables are of an older MLflow, and the object store with its
+    own key.
     """
-    container = named(minikube, "Deployment", "mlflow", "mlflow")["spec"]["template"]["spec"][
-        "containers"
-    ][0]
+    pod = named(minikube, "Deployment", "mlflow", "mlflow")["spec"]["template"]["spec"]
+    (container,), (migrate,) = pod["containers"], pod["initContainers"]
     (artifacts,) = (
         doc["data"]
         for doc in minikube
@@ -67,12 +72,26 @@ def served(
     url, folder = f"http://127.0.0.1:{port}", tmp_path / "working"
     folder.mkdir()
     postgres.execute(f"CREATE DATABASE {DATABASE}", "postgres")
+    _make_old_tables(uri)
+    subprocess.run([sys.executable, *migrate["command"][1:]], env=environment, check=True)
     with running(command, tmp_path / "log", env=environment, cwd=folder) as server:
         wait_until(
             server, tmp_path / "log", lambda: httpx.get(f"{url}/health", timeout=5).is_success
         )
         yield Served(url, folder)
     postgres.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)", "postgres")
+
+
+def _make_old_tables(uri: str) -> None:
+    """Make the tables as they were before MLflow's last migration, and see them refused."""
+    engine = utils.create_sqlalchemy_engine(uri)
+    InitialBase.metadata.create_all(engine)
+    config = utils._get_alembic_config(uri)
+    head = ScriptDirectory.from_config(config).get_revision("head")
+    alembic.command.upgrade(config, str(head.down_revision))
+    with pytest.raises(MlflowException, match="out-of-date database schema"):
+        utils._verify_schema(engine)
+    engine.dispose()
 
 
 def test_it_answers_by_every_name_and_by_no_other_and_writes_nothing(served: Served) -> None:
@@ -98,8 +117,9 @@ def test_the_server_makes_no_jobs(minikube: list[Body]) -> None:
 def test_the_password_is_in_no_argument(minikube: list[Body]) -> None:
     """Every process of the node may read those."""
     deployment = named(minikube, "Deployment", "mlflow", "mlflow")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert not any("PASSWORD" in argument for argument in container["args"])
+    found = containers(deployment["spec"]["template"]["spec"])
+    arguments = [part for one in found for part in [*one["command"], *one.get("args", [])]]
+    assert not any("PASSWORD" in argument for argument in arguments)
 
 
 def test_the_image_holds_the_driver() -> None:
