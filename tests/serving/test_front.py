@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from builders import random_rows
 from serving_process import INFER, JSON_TYPE, PREDICT, Served, assert_error, inputs, serving
 
 MOST_BYTES = 20_000
+LOGGED_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,16 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def logged(served: Served) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in served.log.read_text().splitlines()]
     return [line for line in lines if line["message"] == "request"]
+
+
+def logged_by_id(served: Served, *ids: str) -> dict[str, dict[str, object]]:
+    """Return these requests' lines, which are written when they are answered already."""
+    deadline = time.monotonic() + LOGGED_S
+    while True:
+        lines = {str(line.get("request_id")): line for line in logged(served)}
+        if lines.keys() >= set(ids) or time.monotonic() > deadline:
+            return lines
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("path", [PREDICT, INFER, "/v1/models/other:predict"])
@@ -85,7 +97,7 @@ def test_a_request_is_logged_with_its_id_and_without_its_content(limited: Served
         400,
     )
     limited.client.get("/SECRETPATH", headers={"x-request-id": "logged-2"})
-    lines = {str(line.get("request_id")): line for line in logged(limited)}
+    lines = logged_by_id(limited, "logged-1", "logged-2")
     assert (lines["logged-1"]["path"], lines["logged-1"]["status"]) == (PREDICT, 400)
     assert (lines["logged-2"]["path"], lines["logged-2"]["status"]) == ("other", 404)
     assert "SECRET" not in limited.log.read_text()
