@@ -11,7 +11,7 @@ from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from components.registry.client import RegistryClient
-from components.registry.tracking import RUN_TAG, RunRecord
+from components.registry.tracking import RUN_TAG, RunRecord, newest
 from components.settings import Settings
 
 EXPERIMENT = "readmission-drift"
@@ -73,16 +73,8 @@ class DriftLog:
 
     def of_this_run(self) -> RunRecord | None:
         """Return what this pipeline run logged last; ``None`` when it logged nothing to its end."""
-        experiment = self._client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            return None
-        found = self._client.search_runs(
-            [experiment.experiment_id],
-            f"tags.`{RUN_TAG}` = '{self._run_id}' and status = 'FINISHED'",
-            max_results=1,
-            order_by=["attributes.start_time DESC"],
-        )
-        return next((RunRecord.of(run) for run in found), None)
+        where = f"tags.`{RUN_TAG}` = '{self._run_id}' and status = 'FINISHED'"
+        return newest(self._client, EXPERIMENT, where)
 
     def add(
         self, record: DriftRecord, texts: Mapping[str, str], *, source: str, synthetic: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from components.registry.client import RegistryClient
@@ -36,11 +36,6 @@ class RunRecord:
     experiment: str
     run: str
     tags: Mapping[str, str]
-
-    @classmethod
-    def of(cls, run: Run) -> RunRecord:
-        """Return the record of a run as MLflow's client gives it."""
-        return cls(str(run.info.experiment_id), str(run.info.run_id), run.data.tags)
 
 
 class Tracking:
@@ -86,16 +81,7 @@ class Tracking:
 
     def record(self, run_id: str) -> RunRecord | None:
         """Return the newest MLflow run of a pipeline run; ``None`` when it has none yet."""
-        experiment = self._client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            return None
-        found = self._client.search_runs(
-            [experiment.experiment_id],
-            f"tags.`{RUN_TAG}` = '{run_id}'",
-            max_results=1,
-            order_by=["attributes.start_time DESC"],
-        )
-        return next((RunRecord.of(run) for run in found), None)
+        return newest(self._client, EXPERIMENT, f"tags.`{RUN_TAG}` = '{run_id}'")
 
     def finish(self, run_id: str, *, succeeded: bool) -> None:
         """Close every open MLflow run of a pipeline run."""
@@ -129,6 +115,18 @@ class Tracking:
             tags=[RunTag("outcome", "finished" if trial.finished else "stopped early")],
         )
         self._client.set_terminated(child)
+
+
+def newest(client: RegistryClient, experiment: str, where: str) -> RunRecord | None:
+    """Return the newest MLflow run of an experiment that meets MLflow's filter ``where``."""
+    holder = client.get_experiment_by_name(experiment)
+    if holder is None:
+        return None
+    found = client.search_runs(
+        [holder.experiment_id], where, max_results=1, order_by=["attributes.start_time DESC"]
+    )
+    records = (RunRecord(str(r.info.experiment_id), str(r.info.run_id), r.data.tags) for r in found)
+    return next(records, None)
 
 
 def _now() -> int:

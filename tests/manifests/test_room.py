@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import yaml
@@ -70,7 +69,7 @@ def _floor() -> int:
 
 @pytest.fixture
 def monitoring() -> int:
-    values: Body = yaml.safe_load(Path(ROOT / PROMETHEUS).read_text())
+    values: Body = yaml.safe_load((ROOT / PROMETHEUS).read_text())
     asked = values["prometheus"]["prometheusSpec"]["resources"]["requests"]["cpu"]
     return int(parse_quantity(asked) * 1000)
 
